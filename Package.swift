@@ -1,0 +1,122 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+let package = Package(
+    name: "skein",
+    products: [
+        .executable(name: "skein-agent", targets: ["skein-agent"]),
+        .executable(name: "skein-cni", targets: ["skein-cni"]),
+        .executable(name: "skein", targets: ["skein"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(
+            url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: ["FullFoundation"]),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // Kernel layer: C shims and what is built right on system calls.
+        .target(name: "CDatapathABI", path: "bpf/abi", publicHeadersPath: "."),
+        .target(name: "CLinux"),
+        .target(
+            name: "CLibbpf",
+            linkerSettings: [.linkedLibrary("bpf"), .linkedLibrary("elf"), .linkedLibrary("z")]),
+        .target(name: "NetTypes", swiftSettings: strict),
+        .target(name: "Kernel", dependencies: ["CLinux", "NetTypes"], swiftSettings: strict),
+        .target(name: "Netlink", dependencies: ["CLinux", "Kernel", "NetTypes"], swiftSettings: strict),
+        .target(name: "BPF", dependencies: ["CLibbpf", "Kernel"], swiftSettings: strict),
+
+        // Domain: pure values, no files, clocks or kernel.
+        .target(name: "Model", dependencies: ["NetTypes"], swiftSettings: strict),
+        .target(name: "PolicyEngine", dependencies: ["Model", "NetTypes"], swiftSettings: strict),
+        .target(name: "IPAM", dependencies: ["Model", "NetTypes"], swiftSettings: strict),
+
+        // Adapters between the domain and the world.
+        .target(
+            name: "Datapath",
+            dependencies: ["BPF", "CDatapathABI", "Kernel", "Model", "NetTypes", "Netlink", "PolicyEngine"],
+            swiftSettings: strict),
+        .target(
+            name: "Manifests", dependencies: ["Kernel", "Model", "NetTypes", logging, yams], swiftSettings: strict),
+        .target(name: "AgentIPC", dependencies: ["NetTypes"], swiftSettings: strict),
+
+        // Composition.
+        .target(
+            name: "CNIPlugin", dependencies: ["AgentIPC", "Kernel", "NetTypes", "Netlink"], swiftSettings: strict),
+        .target(
+            name: "AgentCore",
+            dependencies: [
+                "AgentIPC", "Datapath", "IPAM", "Kernel", "Manifests", "Model", "NetTypes", "Netlink", "PolicyEngine",
+                hummingbird, lifecycle, logging,
+            ],
+            swiftSettings: strict),
+
+        // Executables.
+        .executableTarget(
+            name: "skein-agent", dependencies: ["AgentCore", argumentParser, lifecycle, logging],
+            swiftSettings: strict),
+        .executableTarget(name: "skein-cni", dependencies: ["CNIPlugin"], swiftSettings: strict),
+        .executableTarget(
+            name: "skein", dependencies: ["AgentIPC", "NetTypes", argumentParser], swiftSettings: strict),
+
+        // Tests: pure ones by module, then what needs root and a kernel.
+        .target(
+            name: "TestSupport", dependencies: ["Kernel", "NetTypes", "Netlink"], path: "Tests/TestSupport",
+            swiftSettings: strict),
+        .testTarget(name: "NetTypesTests", dependencies: ["NetTypes"], swiftSettings: strict),
+        .testTarget(name: "KernelTests", dependencies: ["Kernel", "NetTypes", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "NetlinkTests", dependencies: ["Kernel", "NetTypes", "Netlink", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(name: "BPFTests", dependencies: ["BPF", "Kernel", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "ModelTests", dependencies: ["Model", "NetTypes"], swiftSettings: strict),
+        .testTarget(
+            name: "PolicyEngineTests", dependencies: ["Model", "NetTypes", "PolicyEngine"], swiftSettings: strict),
+        .testTarget(name: "IPAMTests", dependencies: ["IPAM", "Model", "NetTypes"], swiftSettings: strict),
+        .testTarget(
+            name: "ManifestsTests", dependencies: ["Manifests", "Model", "NetTypes"], swiftSettings: strict),
+        .testTarget(name: "AgentIPCTests", dependencies: ["AgentIPC", "NetTypes"], swiftSettings: strict),
+        .testTarget(
+            name: "CNIPluginTests", dependencies: ["AgentIPC", "CNIPlugin", "NetTypes"], swiftSettings: strict),
+        .testTarget(
+            name: "AgentCoreTests",
+            dependencies: ["AgentCore", "AgentIPC", "Datapath", "IPAM", "Model", "NetTypes", "PolicyEngine"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "DatapathTests",
+            dependencies: [
+                "BPF", "CDatapathABI", "Datapath", "Kernel", "Model", "NetTypes", "Netlink", "PolicyEngine",
+                "TestSupport",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "NetnsTests", dependencies: ["AgentIPC", "Kernel", "NetTypes", "Netlink", "TestSupport"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "skein-bench",
+            dependencies: [
+                "AgentIPC", "BPF", "CDatapathABI", "Datapath", "Kernel", "Model", "NetTypes", "Netlink",
+                "PolicyEngine", "TestSupport", argumentParser,
+            ],
+            path: "Tests/Bench", swiftSettings: strict),
+    ]
+)
