@@ -22,8 +22,7 @@
 	X(FRAGMENT_NOT_FOUND, 175, "first fragment was not seen")               \
 	X(FORBIDDEN_ICMP6, 176, "neighbour discovery or multicast control")     \
 	X(POLICY_DENY, 181, "a policy rule denies it")                          \
-	X(VLAN, 182, "VLAN-tagged")                                             \
-	X(TTL_EXCEEDED, 196, "hop limit exceeded")
+	X(VLAN, 182, "VLAN-tagged")
 
 enum dp_drop : __u8 {
 #define X(name, value, text) DP_DROP_##name = value,

@@ -9,12 +9,16 @@
 #pragma clang diagnostic push
 #pragma clang diagnostic error "-Wpadded"
 
-/* Ordered so that (addr[0], port[0]) <= (addr[1], port[1]), compared as bytes in memory. */
+/*
+ * The ends are ordered by address, compared as two native 64-bit words (any
+ * total order does; no flow has equal addresses).
+ */
 struct flow_key {
 	struct dp_addr addr[2];
 	__be16 port[2];      /* ICMP echo: the identifier, twice */
 	__u8 protocol;
-	__u8 pad[3];
+	__u8 requester;      /* ICMP echo: 1 + the end that asks, so that pings both ways are two flows */
+	__u8 pad[2];
 };
 _Static_assert(sizeof(struct flow_key) == 40, "flow_key ABI");
 
@@ -25,10 +29,18 @@ _Static_assert(sizeof(struct flow_key) == 40, "flow_key ABI");
  */
 struct flow_end {
 	__u32 ifindex;       /* host side of the pod's veth, or the device to leave by; 0: the stack */
-	__u8 mac[6];         /* endpoint != 0: destination MAC; else the first two bytes are the MTU, host order */
+	__u8 mac[6];         /* endpoint != 0: destination MAC; else see flow_away */
 	__u16 endpoint;      /* local endpoint number, 0: not a pod of this node */
 };
 _Static_assert(sizeof(struct flow_end) == 12, "flow_end ABI");
+
+/* What `mac` holds for an end that is not delivered to a pod directly. */
+struct flow_away {
+	__u16 mtu;           /* of the route; 0: unknown. Native order */
+	__u16 from_low;      /* the interface its packets must come in by, low and high half; 0: any */
+	__u16 from_high;
+};
+_Static_assert(sizeof(struct flow_away) == 6, "flow_away ABI");
 
 enum flow_flag : __u8 {
 	DP_FLOW_INITIATOR_1 = 1,  /* end 1 began; clear: end 0 */
@@ -36,7 +48,8 @@ enum flow_flag : __u8 {
 	DP_FLOW_FIN_0 = 4,        /* end 0 has sent FIN (SCTP: SHUTDOWN) */
 	DP_FLOW_FIN_1 = 8,
 	DP_FLOW_RESET = 16,       /* RST (SCTP: ABORT) seen */
-	DP_FLOW_ACKED = 32,       /* TCP: the initiator has acknowledged */
+	DP_FLOW_ACKED = 32,       /* the initiator spoke after the reply: established */
+	DP_FLOW_FROM_NODE = 64,   /* begun by this node's own processes */
 };
 
 /*
@@ -64,8 +77,15 @@ struct fragment_key {
 };
 struct fragment {
 	__be16 port[2];      /* source, destination */
+	__u8 echo;           /* ICMP: enum dp_echo of the datagram */
+	__u8 pad[3];
+};
+enum dp_echo : __u8 {
+	DP_ECHO_NONE = 0,
+	DP_ECHO_REQUEST = 1,
+	DP_ECHO_REPLY = 2,
 };
 _Static_assert(sizeof(struct fragment_key) == 40, "fragment_key ABI");
-_Static_assert(sizeof(struct fragment) == 4, "fragment ABI");
+_Static_assert(sizeof(struct fragment) == 8, "fragment ABI");
 
 #pragma clang diagnostic pop

@@ -28,7 +28,9 @@ _Static_assert(sizeof(struct dp_state) == 16, "dp_state ABI");
 enum dp_view_flag : __u32 {
 	DP_VIEW_ENFORCE_INGRESS = 1u << 31, /* look rows up; clear: everything may enter */
 	DP_VIEW_ENFORCE_EGRESS = 1u << 30,
-	DP_VIEW_POLICY_MASK = (1u << 30) - 1,
+	DP_VIEW_ANY_INGRESS = 1u << 29, /* the policy has a row for class 0; clear: don't look */
+	DP_VIEW_ANY_EGRESS = 1u << 28,
+	DP_VIEW_POLICY_MASK = (1u << 28) - 1,
 };
 
 /* What holds for an endpoint in one of the two phases of the epoch. */

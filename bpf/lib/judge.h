@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The slow path: a packet whose flow isn't known, or was judged under another
+ * epoch. Decides for both ends at once and writes the flow.
+ */
+#pragma once
+#include "event.h"
+#include "policy.h"
+
+/* The sender of a packet that came out of the veth at skb->ifindex; it must be who it says. */
+static __always_inline int sender_from_pod(struct __sk_buff *skb, const struct packet *p, __u32 epoch,
+					   struct side *from)
+{
+	struct ethhdr *eth = header_at(skb, 0, sizeof(*eth));
+	const struct endpoint *ep;
+	__u16 number;
+
+	if (!eth)
+		return -DP_DROP_INVALID_HEADER;
+	if (eth->h_dest[0] & 1)
+		return -DP_DROP_UNKNOWN_TARGET;
+	number = eth->h_dest[4] << 8 | eth->h_dest[5];
+	ep = at(&endpoints, number);
+	if (!ep || READ_ONCE(ep->ifindex) != skb->ifindex)
+		return -DP_DROP_NO_ENDPOINT;
+	if (!endpoint_has(ep, addr_of(p, p->src), p->v4))
+		return -DP_DROP_INVALID_SOURCE_IP;
+	side_of_endpoint(ep, number, epoch, p->v4, from);
+	return 0;
+}
+
+/* The sender of a packet that the host's stack hands to a pod. */
+static __always_inline int sender_from_stack(struct __sk_buff *skb, const struct packet *p, __u32 epoch,
+					     const struct dp_state *st, struct side *from)
+{
+	/* Never received by any device: this node's own process sent it. */
+	if (!skb->ingress_ifindex) {
+		from->kind = SIDE_NODE;
+		from->identity = DP_IDENTITY_HOST;
+		from->slot = READ_ONCE(st->host_slot);
+		return 0;
+	}
+	side_of_address(addr_of(p, p->src), p->v4, epoch, st, from);
+	if (from->kind == SIDE_NODE)
+		return -DP_DROP_INVALID_SOURCE_IP;
+	if (from->kind == SIDE_POD && from->ifindex != skb->ingress_ifindex)
+		return -DP_DROP_INVALID_SOURCE_IP;
+	return 0;
+}
+
+static __always_inline bool usable_target(const struct dp_addr *addr, bool v4)
+{
+	__u8 first = v4 ? ((const __u8 *)&addr->w[3])[0] : ((const __u8 *)addr)[0];
+
+	if (v4)
+		return first && first < 224 && first != 127;
+	return first != 0xff;
+}
+
+/* How packets reach `side`. Looks a route up where nothing else says it. */
+static __always_inline void end_of_side(struct __sk_buff *skb, const struct packet *p, const struct side *side,
+					bool look_up, bool through_stack, struct flow_end *end)
+{
+	struct flow_away away = {};
+
+	__builtin_memset(end, 0, sizeof(*end));
+	if (side->kind == SIDE_POD && !through_stack) {
+		end->ifindex = side->ifindex;
+		end->endpoint = side->endpoint;
+		__builtin_memcpy(end->mac, side->mac, 6);
+		return;
+	}
+	if (side->kind == SIDE_POD) {
+		/* It was translated on the way: what answers it must be, too. */
+		away.from_low = side->ifindex & 0xffff;
+		away.from_high = side->ifindex >> 16;
+	} else if (side->kind == SIDE_AWAY && look_up) {
+		struct bpf_fib_lookup fib = {
+			.family = p->v4 ? 2 /* AF_INET */ : 10 /* AF_INET6 */,
+			.l4_protocol = p->key.protocol,
+			.tot_len = 1, /* asks for the route's MTU; no packet is this short */
+			.ifindex = skb->ifindex,
+		};
+		int ret;
+
+		if (p->v4) {
+			fib.ipv4_src = addr_of(p, p->src)->w[3];
+			fib.ipv4_dst = addr_of(p, !p->src)->w[3];
+		} else {
+			__builtin_memcpy(fib.ipv6_src, addr_of(p, p->src), 16);
+			__builtin_memcpy(fib.ipv6_dst, addr_of(p, !p->src), 16);
+		}
+		ret = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+		if (ret == BPF_FIB_LKUP_RET_SUCCESS || ret == BPF_FIB_LKUP_RET_NO_NEIGH) {
+			end->ifindex = fib.ifindex;
+			away.mtu = fib.mtu_result;
+		}
+	}
+	__builtin_memcpy(end->mac, &away, sizeof(away));
+}
+
+struct judgement {
+	struct flow flow;
+	struct flow_end far;   /* a copy of the receiver's end */
+	struct report report;
+};
+
+/*
+ * Judges the packet's flow under `epoch`. `known` is the flow's entry, if it
+ * has one. Returns 0 with j->flow filled (flow.drop says whether it may pass),
+ * or -DP_DROP_* for a packet that is no flow's.
+ */
+static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, const struct flow *known,
+				 __u32 epoch, const struct dp_state *st, const bool from_pod,
+				 struct judgement *j)
+{
+	const __u8 src = p->src & 1;
+	struct side from = {}, to = {};
+	struct flow_end near;
+	bool forward = true, through_stack;
+	__u32 cookie = 0;
+	__u16 port;
+	int ret;
+
+	if (from_pod) {
+		ret = sender_from_pod(skb, p, epoch, &from);
+		j->report.src_identity = from.identity;
+		j->report.src_endpoint = from.endpoint;
+		if (ret < 0)
+			return ret;
+		if (!usable_target(addr_of(p, !src), p->v4))
+			return -DP_DROP_UNKNOWN_TARGET;
+		side_of_address(addr_of(p, !src), p->v4, epoch, st, &to);
+	} else {
+		ret = sender_from_stack(skb, p, epoch, st, &from);
+		j->report.src_identity = from.identity;
+		j->report.src_endpoint = from.endpoint;
+		if (ret < 0)
+			return ret;
+		side_of_address(addr_of(p, !src), p->v4, epoch, st, &to);
+		if (to.kind != SIDE_POD || to.ifindex != skb->ifindex)
+			return -DP_DROP_NO_ENDPOINT;
+	}
+	j->report.dst_identity = to.identity;
+	j->report.dst_endpoint = to.endpoint;
+
+	/*
+	 * A known flow keeps its direction, unless its addresses have moved to
+	 * other pods since: then it is none of theirs.
+	 */
+	if (known && known->end[src].endpoint == from.endpoint && known->end[!src].endpoint == to.endpoint)
+		forward = !!(known->flags & DP_FLOW_INITIATOR_1) == src;
+	else if (p->kind >= PACKET_REPLY)
+		return -DP_DROP_UNKNOWN_FLOW;
+	else
+		known = NULL;
+
+	/* From pod to pod by way of the stack: something there translated it. */
+	through_stack = !from_pod && from.kind == SIDE_POD;
+	end_of_side(skb, p, &from, false, through_stack, &near);
+	end_of_side(skb, p, &to, from_pod && cfg.enable_fib, false, &j->far);
+	if (src) {
+		j->flow.end[1] = near;
+		j->flow.end[0] = j->far;
+	} else {
+		j->flow.end[0] = near;
+		j->flow.end[1] = j->far;
+	}
+	j->flow.epoch = epoch;
+	j->flow.last_seen = now_tick();
+	j->flow.flags = known ? known->flags : src ? DP_FLOW_INITIATOR_1 : 0;
+
+	/* The port that rules speak of is that of the end that did not begin. */
+	if (p->key.requester)
+		port = p->v4 ? ICMP4_ECHO_REQUEST : ICMP6_ECHO_REQUEST;
+	else
+		port = bpf_ntohs(port_of(p, forward ? !src : src));
+
+	/* Egress of the end that began, then ingress of the other. */
+	ret = 0;
+	if ((forward ? from.kind : to.kind) == SIDE_POD)
+		ret = policy_check(forward ? from.policy : to.policy, DP_EGRESS, forward ? to.slot : from.slot,
+				   p->key.protocol, port, &cookie);
+	j->report.direction = DP_EGRESS;
+	j->report.cookie[DP_EGRESS] = cookie;
+	/* A node's own processes always reach its pods. */
+	if ((forward ? from.kind : to.kind) == SIDE_NODE) {
+		j->flow.flags |= DP_FLOW_FROM_NODE;
+	} else if (!ret && (forward ? to.kind : from.kind) == SIDE_POD) {
+		cookie = 0;
+		ret = policy_check(forward ? to.policy : from.policy, DP_INGRESS, forward ? from.slot : to.slot,
+				   p->key.protocol, port, &cookie);
+		j->report.direction = DP_INGRESS;
+		j->report.cookie[DP_INGRESS] = cookie;
+	}
+	j->flow.cookie = cookie;
+	j->flow.drop = -ret;
+	return 0;
+}

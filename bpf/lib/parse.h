@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One parse for both families and all transports. Returns 0 with the packet
+ * described, or -DP_DROP_*.
+ */
+#pragma once
+#include "fragment.h"
+#include "icmp.h"
+#include "packet.h"
+
+/* Combinations of FIN, SYN, RST and ACK that a TCP may send (RFC 9293, 3.10), as bits of a mask. */
+#define TCP_INDEX(flags) (((flags) & 7) | (((flags) & TCP_ACK) >> 1))
+#define TCP_VALID                                                                  \
+	(1u << TCP_INDEX(TCP_SYN) | 1u << TCP_INDEX(TCP_SYN | TCP_ACK) |           \
+	 1u << TCP_INDEX(TCP_ACK) | 1u << TCP_INDEX(TCP_FIN | TCP_ACK) |           \
+	 1u << TCP_INDEX(TCP_RST) | 1u << TCP_INDEX(TCP_RST | TCP_ACK))
+
+static __always_inline int parse_tcp(struct __sk_buff *skb, struct packet *p, __u32 offset, __u32 room)
+{
+	struct tcp_header {
+		struct l4_ports ports;
+		__be32 sequence, acknowledgement;
+		__u8 data_offset, flags;
+		__be16 window, checksum, urgent;
+	} *tcp = header_at(skb, offset, sizeof(*tcp));
+	__u32 length;
+
+	if (!tcp)
+		return -DP_DROP_INVALID_HEADER;
+	length = (tcp->data_offset >> 4) * 4;
+	if (length < sizeof(*tcp) || length > room)
+		return -DP_DROP_INVALID_HEADER;
+	if (!(TCP_VALID >> TCP_INDEX(tcp->flags) & 1) || !tcp->ports.dst || !tcp->ports.src)
+		return -DP_DROP_INVALID_PACKET;
+
+	order_ports(&p->key, p->src, tcp->ports.src, tcp->ports.dst);
+	p->tcp_flags = tcp->flags;
+	p->header_length += length;
+	if (tcp->flags & TCP_SYN)
+		p->kind = tcp->flags & TCP_ACK ? PACKET_REPLY : PACKET_OPENING;
+	return 0;
+}
+
+static __always_inline int parse_udp(struct __sk_buff *skb, struct packet *p, __u32 offset, __u32 room)
+{
+	struct udp_header {
+		struct l4_ports ports;
+		__be16 length, checksum;
+	} *udp = header_at(skb, offset, sizeof(*udp));
+	__u32 length;
+
+	if (!udp)
+		return -DP_DROP_INVALID_HEADER;
+	length = bpf_ntohs(udp->length);
+	if (length < sizeof(*udp) || (p->fragment == FRAGMENT_NONE && length > room))
+		return -DP_DROP_INVALID_HEADER;
+	if (!udp->ports.dst)
+		return -DP_DROP_INVALID_PACKET;
+	order_ports(&p->key, p->src, udp->ports.src, udp->ports.dst);
+	p->header_length += sizeof(*udp);
+	return 0;
+}
+
+/* RFC 9260, 3: the common header and the type of the first chunk. */
+static __always_inline int parse_sctp(struct __sk_buff *skb, struct packet *p, __u32 offset, __u32 room)
+{
+	struct sctp_header {
+		struct l4_ports ports;
+		__be32 tag, checksum;
+		__u8 chunk, chunk_flags;
+		__be16 chunk_length;
+	} *sctp = header_at(skb, offset, sizeof(*sctp));
+
+	if (!sctp || room < sizeof(*sctp))
+		return -DP_DROP_INVALID_HEADER;
+	if (!sctp->ports.dst || !sctp->ports.src)
+		return -DP_DROP_INVALID_PACKET;
+	order_ports(&p->key, p->src, sctp->ports.src, sctp->ports.dst);
+	p->header_length += 12;
+	switch (sctp->chunk) {
+	case 1: /* INIT */
+		p->kind = PACKET_OPENING;
+		break;
+	case 2: /* INIT ACK */
+		p->kind = PACKET_REPLY;
+		break;
+	case 6: /* ABORT */
+		p->tcp_flags = TCP_RST;
+		break;
+	case 7: /* SHUTDOWN */
+	case 8: /* SHUTDOWN ACK */
+	case 14: /* SHUTDOWN COMPLETE */
+		p->tcp_flags = TCP_FIN;
+		break;
+	}
+	return 0;
+}
+
+static __always_inline int parse_transport(struct __sk_buff *skb, struct packet *p, __u32 offset, __u32 room)
+{
+	switch (p->key.protocol) {
+	case IPPROTO_TCP:
+		return parse_tcp(skb, p, offset, room);
+	case IPPROTO_UDP:
+		return parse_udp(skb, p, offset, room);
+	case IPPROTO_SCTP:
+		return parse_sctp(skb, p, offset, room);
+	case IPPROTO_ICMP:
+		return p->v4 ? parse_icmp4(skb, p, offset) : -DP_DROP_UNKNOWN_L4;
+	case IPPROTO_ICMPV6:
+		return p->v4 ? -DP_DROP_UNKNOWN_L4 : parse_icmp6(skb, p, offset);
+	}
+	return -DP_DROP_UNKNOWN_L4;
+}
+
+static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
+{
+	struct iphdr *ip = header_at(skb, ETH_HLEN, sizeof(*ip));
+	struct dp_addr src __attribute__((aligned(8))), dst __attribute__((aligned(8)));
+	__u32 header, total, offset, fragment;
+	int ret;
+
+	if (!cfg.enable_ipv4)
+		return -DP_DROP_UNSUPPORTED_L3;
+	if (!ip)
+		return -DP_DROP_INVALID_HEADER;
+	header = ip->ihl * 4;
+	total = bpf_ntohs(ip->tot_len);
+	if (ip->version != 4 || header < sizeof(*ip) || total < header || total > skb->len - ETH_HLEN)
+		return -DP_DROP_INVALID_HEADER;
+
+	addr_from_v4(&src, ip->saddr);
+	addr_from_v4(&dst, ip->daddr);
+	p->v4 = 1;
+	p->hop_limit = ip->ttl;
+	p->l3_length = total;
+	p->header_length = header;
+	p->key.protocol = ip->protocol;
+	ret = order_ends(&p->key, &src, &dst);
+	if (ret < 0)
+		return -DP_DROP_INVALID_PACKET;
+	p->src = ret;
+
+	fragment = bpf_ntohs(ip->frag_off);
+	if (likely(!(fragment & 0x3fff)))
+		return parse_transport(skb, p, ETH_HLEN + header, total - header);
+
+	/* More fragments, or an offset. */
+	offset = (fragment & 0x1fff) * 8;
+	if (!cfg.enable_fragments)
+		return -DP_DROP_FRAGMENT;
+	if (offset + total - header > 65535 - 20)
+		return -DP_DROP_INVALID_PACKET;
+	p->fragment = offset ? FRAGMENT_LATER : FRAGMENT_FIRST;
+	if (offset)
+		return fragment_find(p, ip->id, offset);
+	ret = parse_transport(skb, p, ETH_HLEN + header, total - header);
+	if (ret < 0)
+		return ret;
+	return fragment_remember(p, ip->id);
+}
+
+/* RFC 8200, 4: walks the extension headers to the transport header. Bounded, and each checked. */
+struct ipv6_chain {
+	__u32 offset;        /* of the header that `next` names, from the Ethernet header on */
+	__u32 room;          /* payload bytes from there */
+	__be32 fragment_id;
+	__u16 fragment_offset;
+	__u8 next;
+	__u8 fragmented;
+	__u8 more;
+};
+
+#define IPV6_MAX_EXTENSIONS 6
+
+static __always_inline int skip_extensions(struct __sk_buff *skb, struct ipv6_chain *chain)
+{
+#pragma unroll
+	for (int i = 0; i <= IPV6_MAX_EXTENSIONS; i++) {
+		struct {
+			__u8 next, length;
+			__be16 offset;
+			__be32 id;
+		} *ext;
+		__u32 length;
+
+		switch (chain->next) {
+		case IPPROTO_HOPOPTS:
+			if (i)
+				return -DP_DROP_IPV6_EXTENSION;
+			break;
+		case IPPROTO_ROUTING:
+		case IPPROTO_DSTOPTS:
+		case IPPROTO_FRAGMENT:
+		case IPPROTO_AH:
+			break;
+		case IPPROTO_NONE:
+			return -DP_DROP_IPV6_EXTENSION;
+		default:
+			return 0;
+		}
+		if (i == IPV6_MAX_EXTENSIONS)
+			break;
+		/* Nothing but the payload follows the header of a later fragment. */
+		if (chain->fragmented && chain->fragment_offset)
+			return 0;
+		ext = header_at(skb, chain->offset, 8);
+		if (!ext || chain->room < 8)
+			return -DP_DROP_IPV6_EXTENSION;
+		length = (ext->length + 1) * 8;
+		if (chain->next == IPPROTO_AH)
+			length = (ext->length + 2) * 4; /* RFC 4302, 2.2 */
+		if (chain->next == IPPROTO_ROUTING && (bpf_ntohs(ext->offset) >> 8) == 0)
+			return -DP_DROP_IPV6_EXTENSION; /* RFC 5095: type 0 is forbidden */
+		if (chain->next == IPPROTO_FRAGMENT) {
+			if (chain->fragmented)
+				return -DP_DROP_IPV6_EXTENSION;
+			length = 8;
+			chain->fragmented = 1;
+			chain->fragment_offset = bpf_ntohs(ext->offset) & 0xfff8;
+			chain->more = bpf_ntohs(ext->offset) & 1;
+			chain->fragment_id = ext->id;
+		}
+		if (length > chain->room)
+			return -DP_DROP_IPV6_EXTENSION;
+		chain->next = ext->next;
+		chain->offset += length;
+		chain->room -= length;
+		if (chain->offset > PULL_LENGTH)
+			return -DP_DROP_IPV6_EXTENSION;
+	}
+	return -DP_DROP_IPV6_EXTENSION;
+}
+
+static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
+{
+	struct ipv6hdr *ip = header_at(skb, ETH_HLEN, sizeof(*ip));
+	struct dp_addr src __attribute__((aligned(8))), dst __attribute__((aligned(8)));
+	struct ipv6_chain chain = { .offset = ETH_HLEN + sizeof(*ip) };
+	int ret;
+
+	if (!cfg.enable_ipv6)
+		return -DP_DROP_UNSUPPORTED_L3;
+	if (!ip)
+		return -DP_DROP_INVALID_HEADER;
+	chain.room = bpf_ntohs(ip->payload_len);
+	chain.next = ip->nexthdr;
+	if (ip->version != 6 || chain.room + sizeof(*ip) > skb->len - ETH_HLEN)
+		return -DP_DROP_INVALID_HEADER;
+
+	addr_from_v6(&src, &ip->saddr);
+	addr_from_v6(&dst, &ip->daddr);
+	p->hop_limit = ip->hop_limit;
+	p->l3_length = chain.room + sizeof(*ip);
+	p->key.protocol = chain.next;
+	ret = order_ends(&p->key, &src, &dst);
+	if (ret < 0)
+		return -DP_DROP_INVALID_PACKET;
+	p->src = ret;
+
+	if (unlikely(chain.next != IPPROTO_TCP && chain.next != IPPROTO_UDP)) {
+		ret = skip_extensions(skb, &chain);
+		if (ret < 0)
+			return ret;
+		p->key.protocol = chain.next;
+	}
+	p->header_length = chain.offset - ETH_HLEN;
+	/* An atomic fragment (RFC 6946) is a whole packet. */
+	if (likely(!chain.fragmented || (!chain.more && !chain.fragment_offset)))
+		return parse_transport(skb, p, chain.offset, chain.room);
+
+	if (!cfg.enable_fragments)
+		return -DP_DROP_FRAGMENT;
+	if (chain.fragment_offset + chain.room > 65535)
+		return -DP_DROP_INVALID_PACKET;
+	p->fragment = chain.fragment_offset ? FRAGMENT_LATER : FRAGMENT_FIRST;
+	if (chain.fragment_offset)
+		return fragment_find(p, chain.fragment_id, chain.fragment_offset);
+	ret = parse_transport(skb, p, chain.offset, chain.room);
+	if (ret < 0)
+		return ret;
+	return fragment_remember(p, chain.fragment_id);
+}
+
+static __always_inline int parse(struct __sk_buff *skb, struct packet *p)
+{
+	struct ethhdr *eth;
+
+	/*
+	 * Packets of local sockets have their headers in one piece; pull only
+	 * when they don't. What is too short after that is found below.
+	 */
+	if (unlikely((__u32)(skb->data_end - skb->data) < PULL_LENGTH && skb->data_end - skb->data < skb->len))
+		bpf_skb_pull_data(skb, skb->len < PULL_LENGTH ? skb->len : PULL_LENGTH);
+
+	eth = header_at(skb, 0, sizeof(*eth));
+	if (!eth)
+		return -DP_DROP_INVALID_HEADER;
+	if (skb->vlan_present)
+		return -DP_DROP_VLAN;
+	if (eth->h_proto == bpf_htons(ETH_P_IP))
+		return parse_ipv4(skb, p);
+	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
+		return parse_ipv6(skb, p);
+	if (eth->h_proto == bpf_htons(ETH_P_8021Q) || eth->h_proto == bpf_htons(ETH_P_8021AD))
+		return -DP_DROP_VLAN;
+	return -DP_DROP_UNSUPPORTED_L3;
+}
