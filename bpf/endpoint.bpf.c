@@ -46,11 +46,4 @@ int to_endpoint(struct __sk_buff *skb)
 	return handle(skb, false);
 }
 
-/* The flow table's clock, for user space: jiffies, low word, as the test run's return value. */
-SEC("tc")
-int clock(struct __sk_buff *skb __attribute__((unused)))
-{
-	return (__u32)bpf_jiffies64();
-}
-
 char _license[] SEC("license") = "Dual BSD/GPL";

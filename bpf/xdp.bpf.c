@@ -82,6 +82,8 @@ int deny_source(struct xdp_md *ctx)
 	if (!entry)
 		return XDP_PASS;
 	group = entry->group;
+	if (group == DP_DENY_NOT)
+		return XDP_PASS;
 	hits = bpf_map_lookup_elem(&deny_hits, &group);
 	if (hits) {
 		hits->packets++;

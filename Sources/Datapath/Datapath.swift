@@ -1,1 +1,148 @@
-// placeholder
+// SPDX-License-Identifier: Apache-2.0
+package import BPF
+import CDatapathABI
+import Glibc
+import Kernel
+
+/// The node's programs and maps. The only thing that writes them.
+///
+/// Making one adopts the maps that outlive the agent (connections, epoch, counters, events), makes a fresh set of all
+/// others and loads the programs on both. Nothing is live until `attach` puts the programs on an endpoint's device, in the
+/// place of those of an earlier start: fill the set first (`apply`, `setEndpoint`), then attach, then `finishStart`.
+///
+/// Not thread-safe: one owner. Dropping it leaves all that is pinned as it is.
+package final class Datapath {
+    package let configuration: DatapathConfiguration
+    package let features: KernelFeatures
+    let paths: PinPaths
+    let clock: TickClock
+    let object: BPFObject
+    let set: MapSet
+    let shared: SharedMaps
+    /// The program on what a pod sends. For measuring and tests; `attach` is what puts it to work.
+    package let fromEndpoint: BPFProgram
+    /// The program on what the host's stack hands to a pod.
+    package let toEndpoint: BPFProgram
+
+    /// Endpoints with an element of their own, by number.
+    var endpoints: [UInt16: LocalEndpoint] = [:]
+    /// What the last `apply` left to be done after a grace period.
+    var leftover: Leftover?
+    /// Keys in `ports` of the rows that have a table there.
+    var portTables: [PolicyRowReference: [port_key]] = [:]
+    /// Which directions of a policy have a row for class 0: bits of `dp_view_flag`.
+    var anyRows: [UInt32: UInt32] = [:]
+    var lastTable: UInt32 = 0
+    /// Entries of the connection table at its last sweep.
+    var liveFlows = 0
+    var collectedFlows: UInt64 = 0
+    var flowsAtStart: UInt64 = 0
+    var denyLists: DenyLists?
+
+    /// Probes the kernel, makes the maps and loads the programs. Takes a few tenths of a second.
+    ///
+    /// Throws with nothing changed that was live.
+    package init(_ configuration: DatapathConfiguration) throws {
+        self.configuration = configuration
+        let features = try KernelFeatures.probe()
+        guard features.missing.isEmpty else {
+            throw DatapathError.missingFeatures(features.missing.map(\.name))
+        }
+        self.features = features
+        paths = PinPaths(root: configuration.pinDirectory)
+        try paths.makeFolders()
+        clock = try TickClock()
+
+        var spec = try BPFSpec(path: configuration.objectDirectory + "/endpoint.bpf.o")
+        try spec.setConfig(configuration.settings(tickShift: clock.shift))
+        for (map, _, size) in configuration.sizes.all where map != "deny_sources" {
+            try spec.resize(map: map, maxEntries: size)
+        }
+        let older = try Self.adoptShared(&spec, paths, configuration.sizes)
+        object = try spec.load()
+        fromEndpoint = try object.program("from_endpoint")
+        toEndpoint = try object.program("to_endpoint")
+        set = try MapSet(in: object)
+        shared = try SharedMaps(in: object)
+        if let older { try Self.copyFlows(from: older, to: shared.flows) }
+        try pinMaps()
+        flowsAtStart = try countNewFlows() - UInt64(try shared.flows.count())
+    }
+
+    /// Shares the pinned maps with the object that is about to be loaded. A connection table of another size is returned
+    /// instead, to be copied.
+    private static func adoptShared(
+        _ spec: inout BPFSpec, _ paths: PinPaths, _ sizes: MapSizes
+    ) throws -> BPFMap<flow_key, flow>? {
+        for name in SharedMaps.names {
+            let path = paths.shared(name)
+            guard unsafe access(path, F_OK) == 0 else { continue }
+            let map: MapHandle
+            do { map = try MapHandle(pinned: path) } catch { continue }
+            if let wanted = sizes.setting(of: name)?.size, map.info.maxEntries != wanted { continue }
+            // Another layout under the same version can only be damage: the new map takes the pin's place.
+            do { try spec.reuse(map: name, map) } catch { continue }
+        }
+        guard unsafe access(paths.shared("flows"), F_OK) == 0,
+            let flows = try? BPFMap<flow_key, flow>(pinned: paths.shared("flows")), flows.maxEntries != sizes.flows
+        else { return nil }
+        return flows
+    }
+
+    /// Brings connections over to a table of another size. What doesn't fit is judged as new.
+    private static func copyFlows(
+        from older: borrowing BPFMap<flow_key, flow>, to flows: borrowing BPFMap<flow_key, flow>
+    ) throws(BPFError) {
+        var scan = MapScan<flow_key, flow>(chunk: 4096)
+        while try scan.next(older) {
+            for index in 0..<scan.count {
+                do { try flows.update(scan.key(index), scan.value(index), .noExist) } catch { continue }
+            }
+        }
+    }
+
+    private func pinMaps() throws {
+        for name in SharedMaps.names {
+            let map: MapHandle = try object.map(name)
+            let path = paths.shared(name)
+            if let pinned = try? MapHandle(pinned: path), pinned.info.id == map.info.id { continue }
+            try map.pin(to: path, replacing: true)
+        }
+        for name in MapSet.names {
+            let map: MapHandle = try object.map(name)
+            try map.pin(to: paths.set(name), replacing: true)
+        }
+    }
+
+    /// After every endpoint of the restart is attached: removes the pins of endpoints that are no more, and makes every
+    /// flow be judged by the new set.
+    package func finishStart() throws {
+        for name in try Directory.namesIfThere(in: paths.links) {
+            guard let number = PinPaths.number(ofLink: name), endpoints[number] == nil else { continue }
+            try unlink(number)
+        }
+        judgeAgain()
+    }
+
+    /// Makes every flow be judged once more, on its next packet.
+    package func judgeAgain() { shared.bump(by: 2) }
+
+    /// Takes everything of Skein's out of the kernel: programs, links, pins and maps.
+    package func detachAll() throws {
+        for number in endpoints.keys { try removeEndpoint(number) }
+        for name in try Directory.namesIfThere(in: paths.links) {
+            if let number = PinPaths.number(ofLink: name) { try unlink(number) }
+        }
+        try setDenyLists([], device: nil)
+        try Directory.removeTree(paths.root)
+    }
+}
+
+extension DatapathConfiguration {
+    func settings(tickShift: UInt8) -> dp_config {
+        dp_config(
+            event_rate: eventsPerSecond, tick_shift: tickShift, enable_ipv4: ipv4 ? 1 : 0, enable_ipv6: ipv6 ? 1 : 0,
+            enable_fragments: fragments ? 1 : 0, enable_fib: fib ? 1 : 0, event_new: reportsNewFlows ? 1 : 0,
+            event_drop: reportsDrops ? 1 : 0, count_hits: countsRuleHits ? 1 : 0)
+    }
+}

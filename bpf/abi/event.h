@@ -36,7 +36,7 @@ enum dp_counter : __u32 {
 	DP_COUNT_DROP_TO = 256,    /* + reason: dropped on the way into a pod */
 	DP_COUNT_FROM_POD = 512,   /* let pass, by program */
 	DP_COUNT_TO_POD = 513,
-	DP_COUNT_NEW = 514,        /* flows made */
+	DP_COUNT_NEW = 514,        /* entries added to `flows` */
 	DP_COUNT_REJUDGED = 515,   /* flows judged again after an epoch bump */
 	DP_COUNT_EVENT_LOST = 516, /* ring buffer full */
 	DP_COUNT_EVENT_LIMITED = 517, /* over the rate */

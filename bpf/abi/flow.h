@@ -37,7 +37,7 @@ _Static_assert(sizeof(struct flow_end) == 12, "flow_end ABI");
 /* What `mac` holds for an end that is not delivered to a pod directly. */
 struct flow_away {
 	__u16 mtu;           /* of the route; 0: unknown. Native order */
-	__u16 from_low;      /* the interface its packets must come in by, low and high half; 0: any */
+	__u16 from_low;      /* the interface that its packets must come in by, low and high half; 0: any */
 	__u16 from_high;
 };
 _Static_assert(sizeof(struct flow_away) == 6, "flow_away ABI");
@@ -50,6 +50,8 @@ enum flow_flag : __u8 {
 	DP_FLOW_RESET = 16,       /* RST (SCTP: ABORT) seen */
 	DP_FLOW_ACKED = 32,       /* the initiator spoke after the reply: established */
 	DP_FLOW_FROM_NODE = 64,   /* begun by this node's own processes */
+	DP_FLOW_TRANSLATED = 128, /* between two pods by way of the stack, which translates: an end without
+				   * `endpoint` is the pod behind flow_away.from */
 };
 
 /*

@@ -18,11 +18,18 @@
  */
 struct dp_state {
 	__u32 epoch;
-	__u32 world_slot;    /* slot of addresses that neither `pods` nor `cidrs` knows, IPv4 */
-	__u32 world_slot6;   /* the same for IPv6 */
-	__u32 host_slot;     /* slot of this node's own processes */
+	__u32 reserved;
 };
-_Static_assert(sizeof(struct dp_state) == 16, "dp_state ABI");
+_Static_assert(sizeof(struct dp_state) == 8, "dp_state ABI");
+
+/* `base_slots`, one element: slots of addresses that no map knows. */
+struct dp_base_slots {
+	__u32 world4;        /* neither in `pods` nor in `cidrs`, IPv4 */
+	__u32 world6;        /* the same for IPv6 */
+	__u32 node;          /* this node's own processes */
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct dp_base_slots) == 16, "dp_base_slots ABI");
 
 /* Bits of endpoint_view.policy above the policy number. */
 enum dp_view_flag : __u32 {

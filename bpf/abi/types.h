@@ -6,6 +6,9 @@
 #pragma clang diagnostic push
 #pragma clang diagnostic error "-Wpadded"
 
+/* Goes up when the meaning or the layout of a map that outlives the agent changes. */
+#define DP_ABI_VERSION 1
+
 /*
  * An address of either family, network byte order. IPv4 is written as its
  * v4-mapped form ::ffff:a.b.c.d (RFC 4291, 2.5.5.2), so that one key shape

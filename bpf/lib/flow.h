@@ -31,30 +31,46 @@ static __always_inline bool flow_at_home(struct __sk_buff *skb, const struct pac
 					 const bool from_pod)
 {
 	const struct flow_end *near = &flow->end[p->src & 1], *far = &flow->end[!(p->src & 1)];
-	const struct flow_away *away;
+	__u32 from;
 
 	if (from_pod)
 		return near->ifindex == skb->ifindex && near->endpoint;
 	if (far->ifindex != skb->ifindex || !far->endpoint)
 		return false;
+	/* A router on the way may say that a packet got no further. */
+	if (p->relayed)
+		return true;
 	/* A direct flow's sender is redirected; by the stack it comes only spoofed. */
 	if (near->endpoint)
 		return false;
 	if (flow->flags & DP_FLOW_FROM_NODE && !!(flow->flags & DP_FLOW_INITIATOR_1) == p->src)
 		return !skb->ingress_ifindex;
-	away = (const struct flow_away *)near->mac;
-	if (away->from_low | away->from_high)
-		return skb->ingress_ifindex == (away->from_low | (__u32)away->from_high << 16);
-	return true;
+	from = away_ifindex(near);
+	return !from || from == skb->ingress_ifindex;
+}
+
+/* Makes the entry of a connection that may begin, over that of an older one with the same ends. */
+static __always_inline int flow_record(const struct packet *p, const struct flow *flow)
+{
+	long ret;
+
+	/* The end of a connection that isn't known begins none. */
+	if (p->tcp_flags & (TCP_RST | TCP_FIN))
+		return 0;
+	ret = bpf_map_update_elem(&flows, &p->key, flow, BPF_NOEXIST);
+	if (!ret)
+		count(DP_COUNT_NEW, 0); /* what was made, less what is there and what was collected, was evicted */
+	else
+		ret = bpf_map_update_elem(&flows, &p->key, flow, BPF_ANY);
+	return ret ? -DP_DROP_FLOW_INSERT_FAILED : 0;
 }
 
 /* Judges, records and forwards. */
 static __always_inline int flow_judge(struct __sk_buff *skb, const struct packet *p, const struct flow *known,
-				      __u32 epoch, const struct dp_state *st, const bool from_pod,
-				      struct report *report)
+				      __u32 epoch, const bool from_pod, struct report *report)
 {
 	struct judgement j = {};
-	int ret = judge(skb, p, known, epoch, st, from_pod, &j);
+	int ret = judge(skb, p, known, epoch, from_pod, &j);
 
 	*report = j.report;
 	if (ret < 0)
@@ -66,15 +82,14 @@ static __always_inline int flow_judge(struct __sk_buff *skb, const struct packet
 	}
 	if (p->kind == PACKET_ERROR && !known)
 		return -DP_DROP_UNKNOWN_FLOW;
-	/* The end of a connection that isn't known begins none. */
-	if (known || !(p->tcp_flags & (TCP_RST | TCP_FIN))) {
+	if (known) {
 		if (bpf_map_update_elem(&flows, &p->key, &j.flow, BPF_ANY))
 			return -DP_DROP_FLOW_INSERT_FAILED;
-	}
-	if (known) {
 		count(DP_COUNT_REJUDGED, 0);
 	} else {
-		count(DP_COUNT_NEW, 0);
+		ret = flow_record(p, &j.flow);
+		if (ret < 0)
+			return ret;
 		count_hit(j.report.cookie[DP_EGRESS]);
 		count_hit(j.report.cookie[DP_INGRESS]);
 		if (cfg.event_new)
@@ -101,7 +116,8 @@ static __always_inline int flow_handle(struct __sk_buff *skb, const struct packe
 	if (p->kind != PACKET_OPENING) {
 		flow = bpf_map_lookup_elem(&flows, &p->key);
 		if (likely(flow)) {
-			if (likely(flow->epoch == epoch && flow_at_home(skb, p, flow, from_pod))) {
+			/* A router's error has no sender to judge: it shares the fate that the flow has now. */
+			if (likely((flow->epoch == epoch || p->relayed) && flow_at_home(skb, p, flow, from_pod))) {
 				if (p->kind != PACKET_ERROR)
 					flow_touch(flow, p);
 				if (unlikely(flow->drop)) {
@@ -112,5 +128,5 @@ static __always_inline int flow_handle(struct __sk_buff *skb, const struct packe
 			}
 		}
 	}
-	return flow_judge(skb, p, flow, epoch, st, from_pod, report);
+	return flow_judge(skb, p, flow, epoch, from_pod, report);
 }

@@ -31,17 +31,20 @@ static __always_inline int sender_from_pod(struct __sk_buff *skb, const struct p
 
 /* The sender of a packet that the host's stack hands to a pod. */
 static __always_inline int sender_from_stack(struct __sk_buff *skb, const struct packet *p, __u32 epoch,
-					     const struct dp_state *st, struct side *from)
+					     struct side *from)
 {
+	const struct dp_base_slots *base;
+
 	/* Never received by any device: this node's own process sent it. */
 	if (!skb->ingress_ifindex) {
 		from->kind = SIDE_NODE;
 		from->identity = DP_IDENTITY_HOST;
-		from->slot = READ_ONCE(st->host_slot);
+		base = at(&base_slots, 0);
+		from->slot = base ? READ_ONCE(base->node) : 0;
 		return 0;
 	}
-	side_of_address(addr_of(p, p->src), p->v4, epoch, st, from);
-	if (from->kind == SIDE_NODE)
+	side_of_address(addr_of(p, p->src), p->v4, epoch, from);
+	if (from->kind == SIDE_NODE || from->kind == SIDE_UNREADY)
 		return -DP_DROP_INVALID_SOURCE_IP;
 	if (from->kind == SIDE_POD && from->ifindex != skb->ingress_ifindex)
 		return -DP_DROP_INVALID_SOURCE_IP;
@@ -59,19 +62,18 @@ static __always_inline bool usable_target(const struct dp_addr *addr, bool v4)
 
 /* How packets reach `side`. Looks a route up where nothing else says it. */
 static __always_inline void end_of_side(struct __sk_buff *skb, const struct packet *p, const struct side *side,
-					bool look_up, bool through_stack, struct flow_end *end)
+					bool look_up, bool translated, struct flow_end *end)
 {
 	struct flow_away away = {};
 
 	__builtin_memset(end, 0, sizeof(*end));
-	if (side->kind == SIDE_POD && !through_stack) {
+	if (side->kind == SIDE_POD && !translated) {
 		end->ifindex = side->ifindex;
 		end->endpoint = side->endpoint;
 		__builtin_memcpy(end->mac, side->mac, 6);
 		return;
 	}
 	if (side->kind == SIDE_POD) {
-		/* It was translated on the way: what answers it must be, too. */
 		away.from_low = side->ifindex & 0xffff;
 		away.from_high = side->ifindex >> 16;
 	} else if (side->kind == SIDE_AWAY && look_up) {
@@ -99,6 +101,21 @@ static __always_inline void end_of_side(struct __sk_buff *skb, const struct pack
 	__builtin_memcpy(end->mac, &away, sizeof(away));
 }
 
+static __always_inline __u32 away_ifindex(const struct flow_end *end)
+{
+	const struct flow_away *away = (const struct flow_away *)end->mac;
+
+	return away->from_low | (__u32)away->from_high << 16;
+}
+
+/* Whether an end of a known flow still is who it was. */
+static __always_inline bool same_end(const struct flow *known, const struct flow_end *end, const struct side *side)
+{
+	if (end->endpoint || side->kind != SIDE_POD)
+		return end->endpoint == side->endpoint;
+	return known->flags & DP_FLOW_TRANSLATED && away_ifindex(end) == side->ifindex;
+}
+
 struct judgement {
 	struct flow flow;
 	struct flow_end far;   /* a copy of the receiver's end */
@@ -111,13 +128,12 @@ struct judgement {
  * or -DP_DROP_* for a packet that is no flow's.
  */
 static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, const struct flow *known,
-				 __u32 epoch, const struct dp_state *st, const bool from_pod,
-				 struct judgement *j)
+				 __u32 epoch, const bool from_pod, struct judgement *j)
 {
 	const __u8 src = p->src & 1;
 	struct side from = {}, to = {};
 	struct flow_end near;
-	bool forward = true, through_stack;
+	bool forward = true, near_translated, far_translated;
 	__u32 cookie = 0;
 	__u16 port;
 	int ret;
@@ -130,14 +146,16 @@ static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, 
 			return ret;
 		if (!usable_target(addr_of(p, !src), p->v4))
 			return -DP_DROP_UNKNOWN_TARGET;
-		side_of_address(addr_of(p, !src), p->v4, epoch, st, &to);
+		side_of_address(addr_of(p, !src), p->v4, epoch, &to);
+		if (to.kind == SIDE_UNREADY)
+			return -DP_DROP_NO_ENDPOINT;
 	} else {
-		ret = sender_from_stack(skb, p, epoch, st, &from);
+		ret = sender_from_stack(skb, p, epoch, &from);
 		j->report.src_identity = from.identity;
 		j->report.src_endpoint = from.endpoint;
 		if (ret < 0)
 			return ret;
-		side_of_address(addr_of(p, !src), p->v4, epoch, st, &to);
+		side_of_address(addr_of(p, !src), p->v4, epoch, &to);
 		if (to.kind != SIDE_POD || to.ifindex != skb->ifindex)
 			return -DP_DROP_NO_ENDPOINT;
 	}
@@ -148,17 +166,22 @@ static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, 
 	 * A known flow keeps its direction, unless its addresses have moved to
 	 * other pods since: then it is none of theirs.
 	 */
-	if (known && known->end[src].endpoint == from.endpoint && known->end[!src].endpoint == to.endpoint)
+	if (known && same_end(known, &known->end[src], &from) && same_end(known, &known->end[!src], &to)) {
 		forward = !!(known->flags & DP_FLOW_INITIATOR_1) == src;
-	else if (p->kind >= PACKET_REPLY)
+		/* The node may use addresses that nobody told us. */
+		if (!forward && known->flags & DP_FLOW_FROM_NODE && to.kind == SIDE_AWAY)
+			to.kind = SIDE_NODE;
+	} else if (p->kind >= PACKET_REPLY) {
 		return -DP_DROP_UNKNOWN_FLOW;
-	else
+	} else {
 		known = NULL;
+	}
 
-	/* From pod to pod by way of the stack: something there translated it. */
-	through_stack = !from_pod && from.kind == SIDE_POD;
-	end_of_side(skb, p, &from, false, through_stack, &near);
-	end_of_side(skb, p, &to, from_pod && cfg.enable_fib, false, &j->far);
+	/* From pod to pod by way of the stack: something there translated it, and must translate what answers. */
+	near_translated = !from_pod && from.kind == SIDE_POD;
+	far_translated = known && to.kind == SIDE_POD && !known->end[!src].endpoint;
+	end_of_side(skb, p, &from, false, near_translated, &near);
+	end_of_side(skb, p, &to, from_pod && cfg.enable_fib, far_translated, &j->far);
 	if (src) {
 		j->flow.end[1] = near;
 		j->flow.end[0] = j->far;
@@ -169,6 +192,8 @@ static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, 
 	j->flow.epoch = epoch;
 	j->flow.last_seen = now_tick();
 	j->flow.flags = known ? known->flags : src ? DP_FLOW_INITIATOR_1 : 0;
+	if (near_translated)
+		j->flow.flags |= DP_FLOW_TRANSLATED;
 
 	/* The port that rules speak of is that of the end that did not begin. */
 	if (p->key.requester)

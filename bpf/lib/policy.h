@@ -8,6 +8,7 @@ enum side_kind {
 	SIDE_AWAY = 0,     /* outside, or a pod or node elsewhere */
 	SIDE_POD = 1,      /* a pod of this node */
 	SIDE_NODE = 2,     /* this node's own stack */
+	SIDE_UNREADY = 3,  /* a pod of this node that is being made or removed */
 };
 
 /* One end of a packet, resolved under one epoch. */
@@ -47,10 +48,11 @@ static __always_inline bool endpoint_has(const struct endpoint *ep, const struct
 
 /* An address that no local endpoint vouched for. */
 static __always_inline void side_of_address(const struct dp_addr *addr, bool v4, __u32 epoch,
-					    const struct dp_state *st, struct side *side)
+					    struct side *side)
 {
 	const struct pod_entry *pod = bpf_map_lookup_elem(&pods, addr);
 	struct cidr_key key = { .prefixlen = 128, .addr = *addr };
+	const struct dp_base_slots *base;
 	const struct cidr_entry *cidr;
 	const struct endpoint *ep;
 
@@ -58,10 +60,10 @@ static __always_inline void side_of_address(const struct dp_addr *addr, bool v4,
 	if (pod) {
 		if (pod->endpoint) {
 			ep = at(&endpoints, pod->endpoint);
-			if (ep && READ_ONCE(ep->ifindex)) {
+			side->kind = SIDE_UNREADY;
+			if (ep && READ_ONCE(ep->ifindex))
 				side_of_endpoint(ep, pod->endpoint, epoch, v4, side);
-				return;
-			}
+			return;
 		}
 		side->identity = pod->identity;
 		side->slot = pod->slot;
@@ -75,8 +77,9 @@ static __always_inline void side_of_address(const struct dp_addr *addr, bool v4,
 		side->slot = cidr->slot;
 		return;
 	}
+	base = at(&base_slots, 0);
 	side->identity = v4 ? DP_IDENTITY_WORLD_IPV4 : DP_IDENTITY_WORLD_IPV6;
-	side->slot = v4 ? READ_ONCE(st->world_slot) : READ_ONCE(st->world_slot6);
+	side->slot = base ? (v4 ? READ_ONCE(base->world4) : READ_ONCE(base->world6)) : 0;
 }
 
 static __always_inline __u32 class_of(__u32 slot)

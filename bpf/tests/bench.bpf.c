@@ -12,6 +12,8 @@ struct bench_template {
 	__u8 bytes[80];
 	__u32 source_offset;  /* of the source port; 0: don't vary the flow */
 	__u32 mask;           /* number of flows - 1 */
+	__u32 multiplier;     /* odd: the order in which they come */
+	__u32 pad;
 };
 
 struct {
@@ -36,9 +38,9 @@ struct {
 } bench_target SEC(".maps");
 
 /*
- * Flow number i of a scrambled order: low 14 bits choose the source port, the
- * next ones the destination port. The multiplier is odd, so that the order is a
- * permutation of any power of two.
+ * Of flow number i the low 14 bits choose the source port, the next ones the
+ * destination port. The multiplier is odd, so that the order is a permutation
+ * of any power of two.
  */
 SEC("tc")
 int bench_restore(struct __sk_buff *skb)
@@ -55,7 +57,7 @@ int bench_restore(struct __sk_buff *skb)
 	__builtin_memcpy(data, template->bytes, BENCH_HEADER);
 	offset = template->source_offset & 63;
 	if (offset) {
-		i = (*counter)++ * 40503u & template->mask;
+		i = (*counter)++ * template->multiplier & template->mask;
 		port = data + offset;
 		if ((void *)(port + 2) > end)
 			return TC_ACT_SHOT;

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+import BPF
+import CDatapathABI
+import NetTypes
+package import PolicyEngine
+
+extension Datapath {
+    /// Compares the maps with what they should hold and puts right what differs: somebody's hand, or our mistake.
+    ///
+    /// - Parameter desired: the whole state, as one changeset from nothing: rows, class words, peers, prefixes, views.
+    package func verifyAndRepair(against desired: Changeset) throws -> RepairReport {
+        try settle()
+        var report = RepairReport()
+        try repairRows(desired, &report)
+        for (slot, classID) in desired.classWords {
+            report.checked += 1
+            guard set.classes.loadWord(at: Int(slot), \.class_id) != classID else { continue }
+            set.classes.storeWord(at: Int(slot), \.class_id, classID)
+            report.repaired.append("classes: slot \(slot)")
+        }
+        try repairPrefixes(desired, &report)
+        try repairPeers(desired, &report)
+        repairViews(desired, &report)
+        try repairLinks(&report)
+        if !report.repaired.isEmpty { judgeAgain() }
+        return report
+    }
+
+    private func repairRows(_ desired: Changeset, _ report: inout RepairReport) throws {
+        var unexpected = Set(try set.policy.entries().map { PolicyRowReference(stored: $0.key) })
+        for (key, row) in desired.addedRows {
+            report.checked += 1
+            let reference = PolicyRowReference(key)
+            unexpected.remove(reference)
+            guard let actual = try set.policy.lookup(reference.key), matches(actual, row) else {
+                try removeRow(key)
+                _ = try addRow(key, row)
+                report.repaired.append(
+                    "policy: row of policy \(key.policy), class \(key.classID), \(key.direction)")
+                continue
+            }
+        }
+        for reference in unexpected {
+            guard try set.policy.delete(reference.key) else { continue }
+            report.repaired.append("policy: unknown row of policy \(reference.policy)")
+        }
+    }
+
+    /// Compares what is inline; a table's entries are compared by their number.
+    private func matches(_ actual: policy_row, _ row: PolicyRow) -> Bool {
+        let wanted = EncodedRow(row) { actual.table }
+        guard actual.table == wanted.row.table, actual.count == wanted.row.count,
+            actual.base_verdict == wanted.row.base_verdict, actual.base_cookie == wanted.row.base_cookie
+        else { return false }
+        let pairs = [
+            (actual.port.0, wanted.row.port.0), (actual.port.1, wanted.row.port.1),
+            (actual.port.2, wanted.row.port.2), (actual.port.3, wanted.row.port.3),
+        ]
+        let equal = pairs.allSatisfy { a, b in
+            a.first == b.first && a.last == b.last && a.protocol == b.protocol && a.verdict == b.verdict
+                && a.cookie == b.cookie
+        }
+        guard equal else { return false }
+        return wanted.table.allSatisfy { key, entry in
+            guard let found = try? set.ports.lookup(key) else { return false }
+            return found.verdict == entry.verdict && found.cookie == entry.cookie
+        }
+    }
+
+    private func repairPrefixes(_ desired: Changeset, _ report: inout RepairReport) throws {
+        var unexpected = Set(try set.cidrs.entries().compactMap(\.key.prefix))
+        for (prefix, identity, slot) in desired.prefixes {
+            report.checked += 1
+            unexpected.remove(prefix)
+            if let actual = try set.cidrs.lookup(cidr_key(prefix)), actual.identity == identity, actual.slot == slot {
+                continue
+            }
+            try set.cidrs.update(cidr_key(prefix), cidr_entry(identity: identity, slot: slot))
+            report.repaired.append("cidrs: \(prefix)")
+        }
+        for prefix in unexpected where try set.cidrs.delete(cidr_key(prefix)) {
+            report.repaired.append("cidrs: unknown \(prefix)")
+        }
+    }
+
+    private func repairPeers(_ desired: Changeset, _ report: inout RepairReport) throws {
+        var unexpected = Set(try set.pods.entries().map(\.key.address))
+        for (address, entry) in desired.peers {
+            report.checked += 1
+            unexpected.remove(address)
+            let wanted = pod_entry(entry)
+            if let actual = try set.pods.lookup(dp_addr(address)), actual.identity == wanted.identity,
+                actual.slot == wanted.slot, actual.endpoint == wanted.endpoint, actual.flags == wanted.flags
+            {
+                continue
+            }
+            try set.pods.update(dp_addr(address), wanted)
+            report.repaired.append("pods: \(address)")
+        }
+        for address in unexpected where try set.pods.delete(dp_addr(address)) {
+            report.repaired.append("pods: unknown \(address)")
+        }
+    }
+
+    private func repairViews(_ desired: Changeset, _ report: inout RepairReport) {
+        for (number, view) in desired.views {
+            guard let known = endpoints[number] else { continue }
+            report.checked += 1
+            let wanted = encode(view)
+            let element = set.endpoints[Int(number)]
+            let same = [element.view.0, element.view.1].allSatisfy {
+                $0.policy == wanted.policy && $0.slot4 == wanted.slot4 && $0.slot6 == wanted.slot6
+                    && $0.identity == wanted.identity
+            }
+            guard !same || element.ifindex != known.ifindex else { continue }
+            try? setEndpoint(known, view: view)
+            report.repaired.append("endpoints: \(number)")
+        }
+    }
+
+    /// A link that somebody detached, or whose pin is gone, is made again.
+    private func repairLinks(_ report: inout RepairReport) throws {
+        guard usesTCX else { return }
+        for (number, known) in endpoints {
+            for side in PinPaths.Side.allCases {
+                report.checked += 1
+                let info = try? BPFLink(pinned: paths.link(number, side)).info()
+                guard info?.ifindex != known.ifindex else { continue }
+                do {
+                    try attach(number)
+                    report.repaired.append("links: endpoint \(number)")
+                } catch {
+                    // The device is gone; whoever removes the endpoint says so.
+                }
+                break
+            }
+        }
+    }
+}

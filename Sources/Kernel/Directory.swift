@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Glibc
+
+/// What the project does with directories.
+package enum Directory {
+    /// Creates `path` and what is missing above it; one that is there is no error (its mode stays).
+    /// ENOTDIR if a file has its place.
+    package static func create(_ path: String, mode: mode_t = 0o700) throws(SystemError) {
+        if unsafe mkdir(path, mode) == 0 { return }
+        switch errno {
+        case EEXIST:
+            guard try isDirectory(path) else { throw SystemError("mkdir", .notDirectory, path) }
+        case ENOENT:
+            let parent = parent(of: path)
+            guard parent != path else { throw SystemError("mkdir", .noEntry, path) }
+            try create(parent, mode: mode)
+            try SystemError.ignoring(.exists) { () throws(SystemError) in
+                try retrying("mkdir", path) { unsafe mkdir(path, mode) }
+            }
+        case let code:
+            throw SystemError("mkdir", Errno(rawValue: code), path)
+        }
+    }
+
+    /// The names of its entries, sorted, without "." and "..". ENOENT if it isn't there.
+    package static func names(in path: String) throws(SystemError) -> [String] {
+        guard let stream = unsafe opendir(path) else { throw SystemError("opendir", Errno(rawValue: errno), path) }
+        defer { unsafe _ = closedir(stream) }
+        var names: [String] = []
+        while true {
+            // The only way to tell the end from an error.
+            errno = 0
+            guard let entry = unsafe readdir(stream) else {
+                if errno != 0 { throw SystemError("readdir", Errno(rawValue: errno), path) }
+                return names.sorted()
+            }
+            let name = unsafe withUnsafePointer(to: entry.pointee.d_name) { pointer in
+                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+    }
+
+    /// Removes an empty directory; one that is not there is no error.
+    package static func remove(_ path: String) throws(SystemError) {
+        try SystemError.ignoring(.noEntry) { () throws(SystemError) in
+            try retrying("rmdir", path) { unsafe rmdir(path) }
+        }
+    }
+
+    /// Removes a directory and everything in it, without following symbolic links or crossing into mounts
+    /// (EBUSY at a mount point). One that is not there is no error.
+    package static func removeTree(_ path: String) throws(SystemError) {
+        for name in try namesIfThere(in: path) {
+            let child = "\(path)/\(name)"
+            var info = stat()
+            guard unsafe lstat(child, &info) == 0 else { continue }
+            if info.st_mode & S_IFMT == S_IFDIR {
+                try removeTree(child)
+            } else {
+                try AtomicFile.remove(child)
+            }
+        }
+        try remove(path)
+    }
+
+    /// Follows symbolic links.
+    package static func isDirectory(_ path: String) throws(SystemError) -> Bool {
+        var info = stat()
+        try retrying("stat", path) { unsafe stat(path, &info) }
+        return info.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Like ``names(in:)``, empty if the directory is not there.
+    package static func namesIfThere(in path: String) throws(SystemError) -> [String] {
+        do { return try names(in: path) } catch {
+            guard error.errno == .noEntry else { throw error }
+            return []
+        }
+    }
+
+    /// The path without its last component: "/" for "/x", "." for "x".
+    package static func parent(of path: String) -> String {
+        var trimmed = path[...]
+        while trimmed.count > 1, trimmed.last == "/" { trimmed.removeLast() }
+        guard let slash = trimmed.lastIndex(of: "/") else { return "." }
+        return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
+    }
+}
