@@ -180,15 +180,14 @@ int64_t clinux_netlink_receive(int fd, void *data, size_t length, int flags)
 	for (;;) {
 		struct sockaddr_nl from = { 0 };
 		socklen_t from_length = sizeof(from);
-		ssize_t received = recvfrom(fd, data, length, flags | MSG_TRUNC, (struct sockaddr *)&from, &from_length);
+		ssize_t received =
+			recvfrom(fd, data, length, flags | MSG_TRUNC, (struct sockaddr *)&from, &from_length);
 
 		if (received < 0)
 			return -errno;
 		if (from.nl_pid == 0)
 			return received;
-		/* Another process may send to our port: such a datagram is taken off the queue and forgotten. */
-		if (flags & MSG_PEEK)
-			recvfrom(fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+		/* Another process may send to our port: such a datagram is forgotten. */
 	}
 }
 #endif

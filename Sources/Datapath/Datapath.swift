@@ -134,7 +134,7 @@ package final class Datapath {
             if let number = PinPaths.number(ofLink: name) { try unlink(number) }
         }
         try setDenyLists([], device: nil)
-        try Directory.removeTree(paths.root)
+        try paths.removeFolders()
     }
 }
 

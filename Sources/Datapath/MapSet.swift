@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
-import Glibc
+import Kernel
 
 /// The maps that a start makes afresh: what addresses, classes and policies there are. They live as long as a program
 /// that uses them is attached.
@@ -97,9 +97,19 @@ struct PinPaths {
         return UInt16(parts[0])
     }
 
+    /// Below the usual mount point that is mounted if it isn't; anywhere else the folder itself becomes a bpf file system
+    /// unless it lies on one.
     func makeFolders() throws {
-        for folder in [root, shared, links, set] where unsafe mkdir(folder, 0o700) != 0 && errno != EEXIST {
-            throw DatapathError.bpf(BPFError("make", "folder \(folder)", errno: errno))
-        }
+        let usual = BPFFS.defaultMount
+        if root == usual || root.hasPrefix(usual + "/") { try BPFFS.ensureMounted(at: usual) }
+        try Directory.create(root)
+        try BPFFS.ensureMounted(at: root)
+        for folder in [shared, links, set] { try Directory.create(folder) }
+    }
+
+    /// All of it, but for the folder itself if it is a mount point.
+    func removeFolders() throws {
+        for folder in [shared, links, set] { try Directory.removeTree(folder) }
+        try SystemError.ignoring(.busy, .notEmpty) { () throws(SystemError) in try Directory.remove(root) }
     }
 }

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Glibc
-import Synchronization
 
 /// Small files that are there whole or not at all: written beside and renamed into place.
 package enum AtomicFile {
-    private static let serial = Atomic<UInt32>(0)
     private static let temporaryPrefix = ".tmp-"
 
     /// Writes `bytes` to `path`, replacing what was there. A reader sees the old or the new content, never a part.
@@ -14,11 +12,8 @@ package enum AtomicFile {
         _ bytes: [UInt8], to path: String, mode: mode_t = 0o600, durable: Bool = false
     ) throws(SystemError) {
         let directory = Directory.parent(of: path)
-        let number = serial.add(1, ordering: .relaxed).newValue
-        // A name of its own: two writers of one path must not write into one file.
-        let temporary = "\(directory)/\(temporaryPrefix)\(getpid())-\(number)"
-        // A process with our number may have died here before.
-        _ = unsafe unlink(temporary)
+        // A name that no other writer has, not even one of another container where process numbers are others.
+        let temporary = "\(directory)/\(temporaryPrefix)\(String(UInt64.random(in: .min ... .max), radix: 36))"
         let file = try OwnedFD.open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: mode)
         do {
             let raw = file.raw

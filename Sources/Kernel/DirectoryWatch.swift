@@ -21,7 +21,8 @@ struct DirectoryWatch: ~Copyable {
     private let components: [String]
     private var inotify: OwnedFD
     private var purposes: [Int32: Purpose] = [:]
-    private var isStale = false
+    /// There are not all the watches that there should be: ``takeEvents()`` starts afresh.
+    private(set) var isStale = false
 
     /// For poll(2).
     var fd: Int32 { inotify.raw }
@@ -40,7 +41,6 @@ struct DirectoryWatch: ~Copyable {
         return watch
     }
 
-    /// The next ``takeEvents()`` starts afresh.
     mutating func markStale() { isStale = true }
 
     /// Takes all waiting events. True if the directory's content may have changed; it then watches what is at

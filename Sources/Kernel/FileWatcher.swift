@@ -45,17 +45,20 @@ package final class FileWatcher: Sendable {
     ) {
         while !control.isStopped {
             do {
-                _ = try waitForInput([watch.fd, control.wakeUp.fd])
+                if watch.isStale {
+                    // No descriptors or no memory for watches: until there are, the consumer looks by the clock.
+                    _ = try waitForInput([control.wakeUp.fd], timeout: 1000)
+                } else {
+                    _ = try waitForInput([watch.fd, control.wakeUp.fd])
+                }
                 guard !control.isStopped, try watch.takeEvents() else { continue }
-                var rounds = 0
-                while settle > 0, rounds < 10, !control.isStopped,
+                let deadline = Clock.monotonic() + UInt64(max(settle, 0)) * 10_000_000
+                while Clock.monotonic() < deadline, !control.isStopped,
                     try !waitForInput([watch.fd, control.wakeUp.fd], timeout: settle).isEmpty
                 {
-                    rounds += try watch.takeEvents() ? 1 : 0
+                    _ = try watch.takeEvents()
                 }
             } catch {
-                // No descriptors or no memory for new watches: the consumer shall look, and it is tried again.
-                _ = try? waitForInput([control.wakeUp.fd], timeout: 1000)
                 watch.markStale()
             }
             changed()

@@ -75,6 +75,7 @@ extension NetlinkRequest {
     }
 
     /// Takes an address from a link. EADDRNOTAVAIL if it has no such: `.tolerating(.addressNotAvailable)`.
+    /// With its last IPv4 address a link also loses its IPv4 routes and neighbours, permanent ones included.
     package static func deleteAddress(_ address: LinkAddress) -> NetlinkRequest {
         addressRequest("delete address", address, Int(RTM_DELADDR), 0)
     }

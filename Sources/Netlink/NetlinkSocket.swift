@@ -62,7 +62,7 @@ package struct NetlinkSocket: ~Copyable, Sendable {
 
     /// Every object that the request's dump gives. Starts again when the kernel says that the list changed
     /// meanwhile, so that it is one consistent state.
-    package mutating func dump(_ request: NetlinkRequest) throws(SystemError) -> [NetlinkMessage] {
+    mutating func dump(_ request: NetlinkRequest) throws(SystemError) -> [NetlinkMessage] {
         for _ in 0..<Self.dumpAttempts {
             if let messages = try dumpOnce(request) { return messages }
         }

@@ -42,6 +42,12 @@ struct Bench: AsyncParsableCommand {
         }
     }
 
+    /// Tells the test harness, which takes them from the environment, where the programs are.
+    static func point(to programs: String, _ objects: String) {
+        unsafe setenv("SKEIN_BIN_DIR", programs, 1)
+        unsafe setenv("SKEIN_BPF_DIR", objects, 1)
+    }
+
     static func environment(_ name: String) -> String? {
         guard let value = unsafe getenv(name) else { return nil }
         return unsafe String(cString: value)

@@ -78,20 +78,20 @@ int64_t clinux_netlink_send(int fd, const void *data, size_t length);
 /*
  * Receives one datagram and returns its full length, which is greater than
  * length if it was cut. Datagrams that are not from the kernel are skipped.
- * flags: MSG_PEEK, MSG_DONTWAIT.
+ * flags: 0 or MSG_DONTWAIT.
  */
 int64_t clinux_netlink_receive(int fd, void *data, size_t length, int flags);
 
 /* ---- Attribute numbers that Debian 12's headers don't have by name. */
 enum {
-	CLINUX_VETH_INFO_PEER = 1,   /* VETH_INFO_PEER */
+	CLINUX_VETH_INFO_PEER = 1,      /* VETH_INFO_PEER */
 	CLINUX_BPF_FLAG_ACT_DIRECT = 1, /* TCA_BPF_FLAG_ACT_DIRECT */
 };
 /* Function-like or cast macros of linux/pkt_sched.h and linux/netlink.h as constants. */
 enum clinux_tc_handle : uint32_t {
-	CLINUX_TC_H_CLSACT = 0xFFFFFFF1u,       /* TC_H_CLSACT */
+	CLINUX_TC_H_CLSACT = 0xFFFFFFF1u,        /* TC_H_CLSACT */
 	CLINUX_TC_H_CLSACT_HANDLE = 0xFFFF0000u, /* TC_H_MAKE(TC_H_CLSACT, 0) */
-	CLINUX_TC_H_INGRESS = 0xFFFFFFF2u,      /* TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS) */
-	CLINUX_TC_H_EGRESS = 0xFFFFFFF3u,       /* TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS) */
+	CLINUX_TC_H_INGRESS = 0xFFFFFFF2u,       /* TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS) */
+	CLINUX_TC_H_EGRESS = 0xFFFFFFF3u,        /* TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS) */
 };
 #endif

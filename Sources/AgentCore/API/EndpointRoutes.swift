@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+import AgentIPC
+import Hummingbird
+
+/// What the CNI plugin calls, and the lists of endpoints and identities.
+struct EndpointRoutes {
+    let agent: Agent
+
+    func add(to router: Router<APIContext>) {
+        router.post("/v1/endpoints") { request, context in
+            let body = try await request.json(AllocateRequest.self, context)
+            return try jsonResponse(try await agent.allocate(body))
+        }
+        router.post("/v1/endpoints/{container}/{interface}/attach") { request, context in
+            let body = try await request.json(AttachRequest.self, context)
+            try await agent.attach(try key(context), ifindex: body.hostIfindex)
+            return try jsonResponse(EmptyReply())
+        }
+        router.get("/v1/endpoints/{container}/{interface}") { _, context in
+            let key = try key(context)
+            guard let endpoint = await agent.endpoint(key) else {
+                throw APIError(code: APIError.Code.notFound, message: "endpoint \(key) is unknown")
+            }
+            return try jsonResponse(endpoint)
+        }
+        router.delete("/v1/endpoints/{container}/{interface}") { _, context in
+            try await agent.delete(try key(context))
+            return try jsonResponse(EmptyReply())
+        }
+        router.post("/v1/gc") { request, context in
+            let body = try await request.json(GCRequest.self, context)
+            return try jsonResponse(try await agent.collectGarbage(network: body.network, keep: Set(body.keep)))
+        }
+        router.get("/v1/endpoints") { _, _ in try jsonResponse(await agent.endpoints()) }
+        router.get("/v1/identities") { _, _ in try jsonResponse(await agent.identities()) }
+    }
+
+    private func key(_ context: APIContext) throws -> EndpointKey {
+        EndpointKey(containerID: try context.name("container"), interface: try context.name("interface"))
+    }
+}
+
+/// `{}`.
+struct EmptyReply: Codable {}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+import AgentIPC
+import FoundationEssentials
+import IPAM
+import Kernel
+import Logging
+package import Model
+import NetTypes
+
+extension Agent {
+    /// Takes over where the last agent stopped, or begins. To be called once, before anything else; ADD is served when it
+    /// has returned.
+    ///
+    /// - Parameter resources: the first batch of the source, all that there is.
+    package func start(_ resources: [ResourceChange]) throws {
+        if settings.setsSysctls { try host.enableForwarding() }
+        if let fixed = settings.mtu {
+            mtu = fixed
+        } else if let found = try host.defaultMTU() {
+            mtu = found
+        }
+        try restoreEndpoints()
+        policy.setNodeAddresses(try nodeAddresses())
+        for change in resources { policy.apply(change) }
+        for record in endpointTable.all where record.state == .ready { policy.setEndpoint(record) }
+        adopted = endpointTable.count(in: .ready) > 0
+        do {
+            datapath = nil
+            try load()
+        } catch  where datapath != nil {
+            // The maps are filled and endpoints attached; what is left is retried.
+            note(.policy, "\(error)")
+        }
+        conditions.set(.starting, nil)
+        logger.notice(
+            "agent ready",
+            metadata: [
+                "endpoints": "\(endpointTable.count(in: .ready))", "policies": "\(policy.policyCount)",
+                "mtu": "\(mtu)",
+            ])
+    }
+
+    /// Brings the memory of endpoints and the devices of the host together: what has no device any more is forgotten,
+    /// and a device of ours that nobody remembers is removed.
+    private func restoreEndpoints() throws {
+        let (records, unreadable) = try store.load()
+        for file in unreadable { logger.error("endpoint file can't be read", metadata: ["error": "\(file)"]) }
+        let deleted = Set(try tombstones.take())
+        var strays = Dictionary(uniqueKeysWithValues: try host.links().filter(\.isPodLink).map { ($0.name, $0) })
+
+        for record in records {
+            let link = strays[record.hostInterface]
+            if !deleted.contains(record.key), let kept = survivor(record, link: link), restore(kept) {
+                strays[record.hostInterface] = nil
+                if kept != record { try store.save(kept) }
+            } else {
+                logger.notice(
+                    "endpoint forgotten", metadata: ["endpoint": "\(record.number)", "pod": "\(record.podText)"])
+                try store.remove(record.key)
+            }
+        }
+        for link in strays.values {
+            logger.notice("device without an endpoint removed", metadata: ["device": "\(link.name)"])
+            try host.deleteLink(named: link.name)
+        }
+    }
+
+    /// What is left of a record after a restart; nil when it has nothing behind it.
+    private func survivor(_ record: EndpointRecord, link: HostLink?) -> EndpointRecord? {
+        var record = record
+        switch record.state {
+        case .ready:
+            guard let link else { return nil }
+            record.ifindex = link.index
+            return record
+        case .pending:
+            // The plugin may be at work on it.
+            return clock.seconds - record.since < AgentSettings.expiry ? record : nil
+        case .gone:
+            return nil
+        }
+    }
+
+    private func restore(_ record: EndpointRecord) -> Bool {
+        let addresses = PodAddresses(ipv4: record.ipv4, ipv6: record.ipv6)
+        do {
+            try pools.claim(addresses, for: record.key.description)
+        } catch .outsideRanges, .noRangeOfFamily, .notUsable {
+            // The ranges were changed while the pod lives: it keeps what it has.
+            logger.notice(
+                "endpoint's address is in no pod range",
+                metadata: ["endpoint": "\(record.number)", "pod": "\(record.podText)"])
+        } catch {
+            logger.error("endpoint can't be restored", metadata: ["pod": "\(record.podText)", "error": "\(error)"])
+            return false
+        }
+        guard endpointTable.restore(record) else {
+            pools.release(owner: record.key.description)
+            logger.error("endpoint's number is taken", metadata: ["endpoint": "\(record.number)"])
+            return false
+        }
+        return true
+    }
+}
+
+extension Agent {
+    /// The node's pools as the last agent left them.
+    static func loadPools(_ settings: AgentSettings) throws -> NodePools {
+        let ranges = settings.podRanges.map(\.description)
+        guard let bytes = try AtomicFile.readIfThere(settings.runDirectory.pools),
+            let saved = try? JSONDecoder().decode(SavedPools.self, from: Data(bytes))
+        else { return try NodePools(ranges: ranges) }
+        return try NodePools(ranges: ranges, restoring: saved.snapshot)
+    }
+
+    /// Remembers how far the pools are, so that addresses are reused last after a restart, too. What is lost when this
+    /// was not called lately is the order, never an address.
+    package func savePools() {
+        guard poolsChanged else { return }
+        do {
+            let text = try JSONText.encode(SavedPools(pools.snapshot))
+            try AtomicFile.write(Array(text), to: settings.runDirectory.pools)
+            poolsChanged = false
+        } catch {
+            logger.error("the pools' state can't be saved", metadata: ["error": "\(error)"])
+        }
+    }
+}

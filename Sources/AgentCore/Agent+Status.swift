@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+package import AgentIPC
+import Glibc
+import IPAM
+import Kernel
+
+extension Agent {
+    package func status() throws -> AgentStatus {
+        let datapath = try requireDatapath()
+        var counters = try datapath.readCounters()
+        counters.evictedFlows = evictedFlows
+        var states: [String: Int] = [:]
+        for state in EndpointState.allCases { states[state.rawValue] = endpointTable.count(in: state) }
+        return AgentStatus(
+            version: settings.version, pid: getpid(), uptime: Double(clock.milliseconds() - startedAt) / 1_000,
+            ready: conditions.blocking.isEmpty, notReady: conditions.all, memory: Self.residentMemory(),
+            manifests: settings.manifests, nodeAddresses: policy.nodeAddresses.sorted(), mtu: mtu,
+            podRanges: pools.usage.map {
+                PodRange(prefix: $0.range, used: $0.used, free: $0.size == .max ? .max : $0.size - $0.used)
+            },
+            epoch: datapath.currentEpoch, endpoints: states, identities: policy.identityCount,
+            policies: policy.policyCount, features: datapath.featureInfos, maps: try datapath.readMaps(),
+            counters: counters, manifestErrors: reports.manifests(), denyLists: denyListInfos(), adopted: adopted)
+    }
+
+    package func maps() throws -> [MapInfo] { try requireDatapath().readMaps() }
+
+    package func dump(map name: String) throws -> MapContents {
+        guard let contents = try requireDatapath().readMap(named: name) else {
+            throw APIError(code: APIError.Code.notFound, message: "there is no map \"\(name)\"")
+        }
+        return contents
+    }
+
+    /// Resident pages, from proc(5) `statm`.
+    private static func residentMemory() -> UInt64? {
+        guard let bytes = try? AtomicFile.read("/proc/self/statm") else { return nil }
+        let fields = String(decoding: bytes, as: UTF8.self).split(separator: " ")
+        guard fields.count > 1, let pages = UInt64(fields[1]) else { return nil }
+        return pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
+    }
+}

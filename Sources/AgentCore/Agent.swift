@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+import AgentIPC
+import Datapath
+import IPAM
+package import Logging
+import Manifests
+import Model
+import NetTypes
+import PolicyEngine
+
+/// The one owner of what this node's pod network should be, and of the datapath that makes it so.
+///
+/// Every change, whoever asks for it, is one call here and done when it returns: nothing suspends half way, so that
+/// changes never mix. The parts that can be thought about alone are values of their own: endpoints and their lives
+/// (`EndpointTable`), addresses (`NodePools`), what the manifests say and what follows for the kernel
+/// (`PolicyController`), what is wrong (`Conditions`).
+package actor Agent {
+    let settings: AgentSettings
+    let host: any HostNetwork
+    let store: any EndpointStoring
+    let tombstones: TombstoneFolder
+    let makeDatapath: @Sendable () throws -> any DatapathControl
+    let clock: AgentClock
+    let logger: Logger
+    let reports: SourceReports
+    let startedAt: Int64
+
+    var datapath: (any DatapathControl)?
+    var endpointTable: EndpointTable
+    var pools: NodePools
+    var poolsChanged = false
+    var policy = PolicyController()
+    var conditions = Conditions()
+    var mtu: UInt32 = 1_500
+    var adopted = false
+    var lastRebuild: Int64 = 0
+    var flowPace = FlowPace()
+    var evictedFlows: UInt64 = 0
+    var denyGroups: [DenyGroup] = []
+    /// Addresses that pods gave back and whose connections are still in the table.
+    var freedAddresses: Set<IPAddress> = []
+
+    /// - Parameters:
+    ///   - store: where endpoints are remembered.
+    ///   - makeDatapath: makes a datapath afresh, adopting what an earlier one left pinned. Called at the start, and again
+    ///     when the kernel has fallen behind and is to be filled from nothing.
+    package init(
+        settings: AgentSettings, host: any HostNetwork, store: any EndpointStoring, clock: AgentClock = .system,
+        logger: Logger, reports: SourceReports = SourceReports(),
+        makeDatapath: @escaping @Sendable () throws -> any DatapathControl
+    ) throws {
+        self.settings = settings
+        self.host = host
+        self.store = store
+        self.clock = clock
+        self.logger = logger
+        self.reports = reports
+        self.makeDatapath = makeDatapath
+        tombstones = TombstoneFolder(runDirectory: settings.runDirectory.path)
+        startedAt = clock.milliseconds()
+        endpointTable = EndpointTable(limit: settings.endpointLimit)
+        pools = try Self.loadPools(settings)
+        conditions.set(.starting, "the agent is starting")
+    }
+
+    /// Why an ADD would not be served; empty when it would.
+    package func problems() -> [String] { conditions.blocking }
+
+    /// The datapath, or why there is none yet.
+    func requireDatapath() throws(APIError) -> any DatapathControl {
+        guard let datapath else {
+            throw APIError(code: APIError.Code.notReady, message: "the agent is starting", retryable: true)
+        }
+        return datapath
+    }
+
+    /// Notes what is wrong with a topic, and logs it when that is news.
+    func note(_ topic: Conditions.Topic, _ message: String?) {
+        switch conditions.set(topic, message) {
+        case .began, .changed:
+            logger.error("degraded", metadata: ["topic": "\(topic)", "problem": "\(message ?? "")"])
+        case .ended:
+            logger.notice("recovered", metadata: ["topic": "\(topic)"])
+        case .none: break
+        }
+    }
+}
+
+/// What is wrong with the files that the agent is told by, asked for when somebody wants to know.
+package struct SourceReports: Sendable {
+    package var manifests: @Sendable () -> [ManifestErrorInfo] = { [] }
+    package var denyLists: @Sendable () -> [ManifestErrorInfo] = { [] }
+
+    package init() {}
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+import AgentIPC
+package import Datapath
+import Kernel
+package import Logging
+import Manifests
+import Model
+import ServiceLifecycle
+
+/// The whole agent: everything is made in `init` but the datapath, and runs until it is told to stop. What it put into the
+/// kernel stays there then.
+package struct AgentService: Service {
+    private let settings: AgentSettings
+    private let agent: Agent
+    private let host: any HostNetwork
+    private let source: any ResourceSource
+    private let denyLists: DenyListSource?
+    private let lock: RunLock
+    private let logger: Logger
+
+    /// - Throws: `RunDirectoryBusy` when another agent works on this run directory; errors of settings that contradict
+    ///   each other.
+    package init(
+        settings: AgentSettings, datapath: DatapathConfiguration, logger: Logger,
+        host: any HostNetwork = KernelHostNetwork()
+    ) throws {
+        self.settings = settings
+        self.host = host
+        self.logger = logger
+        try settings.runDirectory.prepare()
+        lock = try settings.runDirectory.takeLock()
+        let manifests = ManifestSource(
+            folder: settings.manifests, lastGoodDirectory: settings.runDirectory.manifests, logger: logger)
+        source = manifests
+        denyLists = settings.denyListFolder.map {
+            DenyListSource(folder: $0, lastGoodDirectory: settings.runDirectory.denyLists, logger: logger)
+        }
+        var reports = SourceReports()
+        reports.manifests = { manifests.errors.map { ManifestErrorInfo($0) } }
+        if let denyLists { reports.denyLists = { denyLists.errors.map { ManifestErrorInfo($0) } } }
+        agent = try Agent(
+            settings: settings, host: host, store: EndpointStore(directory: settings.runDirectory.endpoints),
+            logger: logger, reports: reports
+        ) { try Datapath(datapath) }
+    }
+
+    package func run() async throws {
+        // The source has to speak first: what it says at its start is what the kernel is filled with.
+        var services: [ServiceGroupConfiguration.ServiceConfiguration] = [.init(service: SourceService(source))]
+        services.append(.init(service: StartedAgent(service: self)))
+        try await ServiceGroup(configuration: .init(services: services, logger: logger)).run()
+    }
+
+    /// From the source's first batch on.
+    fileprivate func runStarted() async throws {
+        var batches = source.changes.cancelOnGracefulShutdown().makeAsyncIterator()
+        guard let first = await batches.next(isolation: #isolation) else { return }
+        try await agent.start(first)
+        let broadcaster = EventBroadcaster()
+        // Stopped in the reverse order: first nobody is answered any more, then nothing is followed any more.
+        var services: [any Service] = [
+            MaintenanceService(agent: agent),
+            EventService(agent: agent, broadcaster: broadcaster, logger: logger),
+            HostWatchService(agent: agent, host: host),
+            TombstoneService(agent: agent, folder: settings.runDirectory.deleted),
+            ResourceService(agent: agent, source: source),
+        ]
+        if let denyLists { services.append(DenyListService(agent: agent, source: denyLists)) }
+        services.append(
+            APIServer(agent: agent, broadcaster: broadcaster, socket: settings.socket, logger: logger))
+        try await ServiceGroup(configuration: .init(services: services, logger: logger)).run()
+    }
+
+    private struct StartedAgent: Service {
+        let service: AgentService
+
+        func run() async throws { try await service.runStarted() }
+    }
+}
+
+extension ManifestErrorInfo {
+    /// As the API says it: places that are not known are left out.
+    init(_ error: Manifests.ManifestError) {
+        self.init(
+            file: error.file, line: error.line == 0 ? nil : error.line, object: error.object, field: error.field,
+            message: error.message)
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What is wrong at present, by what it is about. Something is said when it begins and when it ends, not in between.
+package struct Conditions: Sendable {
+    package enum Topic: Hashable, Comparable, Sendable {
+        case starting
+        /// The kernel holds an earlier policy than the manifests ask for.
+        case policy
+        /// A comparison of the maps with what they should be failed.
+        case repair
+        case flows
+        case denyLists
+        case host
+        case map(String)
+    }
+
+    /// What happened to a topic.
+    package enum Change: Equatable, Sendable {
+        case began
+        case changed
+        case ended
+        case none
+    }
+
+    private var messages: [Topic: String] = [:]
+
+    package init() {}
+
+    package subscript(topic: Topic) -> String? { messages[topic] }
+
+    /// Sets what is wrong with a topic; nil: nothing.
+    @discardableResult
+    package mutating func set(_ topic: Topic, _ message: String?) -> Change {
+        let old = messages[topic]
+        messages[topic] = message
+        switch (old, message) {
+        case (nil, nil): return .none
+        case (nil, _): return .began
+        case (_, nil): return .ended
+        case (let old?, let message?): return old == message ? .none : .changed
+        }
+    }
+
+    /// Why an ADD would not be served, in words.
+    package var blocking: [String] {
+        [.starting, .policy].compactMap { messages[$0] }
+    }
+
+    package var all: [String] { messages.sorted { $0.key < $1.key }.map(\.value) }
+}

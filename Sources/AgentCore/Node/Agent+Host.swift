@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+import AgentIPC
+import NetTypes
+
+extension Agent {
+    /// Follows changes of the host's network, any number at once.
+    package func hostChanged(_ changes: Set<HostChange>) {
+        do {
+            if changes.contains(.lost) {
+                try checkLinks()
+            } else {
+                for case .linkRemoved(let index) in changes {
+                    for record in endpointTable.all where record.ifindex == index { markGone(record) }
+                }
+            }
+            if changes.contains(.addresses) || changes.contains(.lost) {
+                if policy.setNodeAddresses(try nodeAddresses()) { applyPolicyOrNote() }
+            }
+            if changes.contains(.routes) || changes.contains(.lost) {
+                // Where a flow leaves for was decided with the old routes.
+                try datapath?.judgeAgain()
+            }
+            note(.host, nil)
+        } catch {
+            note(.host, "the host's network can't be read: \(error)")
+        }
+    }
+
+    /// Marks every endpoint whose device is not there as gone.
+    private func checkLinks() throws {
+        let present = Set(try host.links())
+        for record in endpointTable.all where record.state == .ready {
+            let link = HostLink(name: record.hostInterface, index: record.ifindex ?? 0)
+            if !present.contains(link) { markGone(record) }
+        }
+    }
+
+    /// By which packets of this node's own processes are told: its devices', the given ones and the gateways that pods
+    /// know it by.
+    func nodeAddresses() throws -> Set<IPAddress> {
+        try host.addresses().union(settings.nodeAddresses).union([Gateway.ipv4, Gateway.ipv6])
+    }
+}

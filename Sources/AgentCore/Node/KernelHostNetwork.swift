@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import Kernel
+package import NetTypes
+import Netlink
+
+/// The network namespace that the agent runs in.
+package struct KernelHostNetwork: HostNetwork {
+    package init() {}
+
+    package func links() throws -> [HostLink] {
+        var socket = try NetlinkSocket()
+        return try socket.links().map { HostLink($0) }
+    }
+
+    package func link(named name: String) throws -> HostLink? {
+        var socket = try NetlinkSocket()
+        return try socket.link(.name(name)).map { HostLink($0) }
+    }
+
+    package func deleteLink(named name: String) throws {
+        var socket = try NetlinkSocket()
+        _ = try socket.deleteLink(.name(name))
+    }
+
+    package func addresses() throws -> Set<IPAddress> {
+        var socket = try NetlinkSocket()
+        let podLinks = Set(try socket.links().filter { HostLink($0).isPodLink }.map(\.index))
+        let addresses = try socket.addresses().filter { !podLinks.contains($0.link) && !$0.address.isLoopback }
+        return Set(addresses.map(\.address))
+    }
+
+    package func defaultMTU() throws -> UInt32? {
+        var socket = try NetlinkSocket()
+        let defaults = try socket.routes().filter { route in
+            route.destination.length == 0 && route.kind == .unicast && route.table == Route.mainTable
+                && route.link != nil
+        }
+        // IPv4's before IPv6's, then the one that packets take.
+        let best = defaults.min { a, b in
+            (a.destination.isIPv4 ? 0 : 1, a.metric ?? 0) < (b.destination.isIPv4 ? 0 : 1, b.metric ?? 0)
+        }
+        guard let index = best?.link else { return nil }
+        return try socket.link(.index(index))?.mtu
+    }
+
+    package func enableForwarding() throws {
+        try Sysctl.ensure("net/ipv4/ip_forward", "1")
+        try SystemError.ignoring(.noEntry) { () throws(SystemError) in
+            // Without IPv6 in the kernel there is nothing to forward.
+            try Sysctl.ensure("net/ipv6/conf/all/forwarding", "1")
+        }
+    }
+
+    package func changes() throws -> AsyncStream<HostChange> {
+        let monitor = try NetlinkMonitor([.links, .ipv4Addresses, .ipv6Addresses, .ipv4Routes, .ipv6Routes])
+        let known = try NetlinkSocket.currentLinks()
+        return AsyncStream { continuation in
+            let task = Task {
+                var filter = HostChangeFilter(links: known)
+                for await notification in monitor.notifications {
+                    if let change = filter.change(for: notification) { continuation.yield(change) }
+                }
+                continuation.finish()
+            }
+            continuation.onTermination = { _ in
+                task.cancel()
+                monitor.stop()
+            }
+        }
+    }
+}
+
+extension NetlinkSocket {
+    fileprivate static func currentLinks() throws(SystemError) -> [Link] {
+        var socket = try NetlinkSocket()
+        return try socket.links()
+    }
+}
+
+extension HostLink {
+    init(_ link: Link) {
+        self.init(name: link.name, index: UInt32(bitPattern: link.index))
+    }
+}
+
+/// Picks from all that happens in a network namespace what concerns the agent.
+struct HostChangeFilter {
+    /// What of a device decides about routes over it.
+    private struct Traits: Equatable {
+        let isPodLink: Bool
+        let isUp: Bool
+        let isRunning: Bool
+        let mtu: UInt32
+
+        init(_ link: Link) {
+            isPodLink = HostLink(link).isPodLink
+            isUp = link.isUp
+            isRunning = link.isRunning
+            mtu = link.mtu
+        }
+    }
+
+    private var links: [Int32: Traits]
+
+    init(links: [Link]) {
+        self.links = Dictionary(links.map { ($0.index, Traits($0)) }) { $1 }
+    }
+
+    mutating func change(for notification: NetlinkNotification) -> HostChange? {
+        switch notification {
+        case .link(let link):
+            let traits = Traits(link)
+            let old = links.updateValue(traits, forKey: link.index)
+            // IPv4 routes over a device that goes down vanish without a word of their own.
+            return traits.isPodLink || old == traits ? nil : .routes
+        case .linkRemoved(let link):
+            links[link.index] = nil
+            return .linkRemoved(index: UInt32(bitPattern: link.index))
+        case .address(let address), .addressRemoved(let address):
+            return links[address.link]?.isPodLink == true ? nil : .addresses
+        case .route(let route), .routeRemoved(let route):
+            return route.link.map { links[$0]?.isPodLink == true } == true ? nil : .routes
+        case .neighbour, .neighbourRemoved:
+            return nil
+        case .overflow:
+            return .lost
+        }
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+import AgentIPC
+import Datapath
+import IPAM
+import Logging
+package import Model
+import PolicyEngine
+
+extension Agent {
+    /// Takes in what the manifests say now. What can't be put into the kernel is tried again later; until then the
+    /// kernel enforces what it did before.
+    package func apply(_ changes: [ResourceChange]) {
+        for change in changes { policy.apply(change) }
+        guard datapath != nil else { return }
+        if conditions[.policy] == nil { applyPolicyOrNote() } else { rebuild() }
+    }
+
+    /// Compiles what has changed and switches the kernel to it.
+    ///
+    /// When this throws, the kernel still holds the last policy that went in whole, while the compiler is ahead of it:
+    /// from then on only a rebuild brings them together again.
+    func applyPolicy(collecting: Bool = false) throws {
+        let datapath = try requireDatapath()
+        let changeset = policy.commit(collecting: collecting)
+        guard !changeset.isEmpty else { return }
+        do {
+            for cookie in policy.takeRenamedCookies(of: changeset) { try datapath.resetRuleHits(cookie) }
+            let report = try datapath.apply(changeset)
+            logger.debug("policy applied", metadata: ["writes": "\(report.writes)", "removed": "\(report.removed)"])
+        } catch {
+            note(.policy, "the kernel keeps the last policy that fitted: \(error)")
+            throw error
+        }
+    }
+
+    /// `applyPolicy()` for callers whose own work does not depend on it. A kernel that has fallen behind is filled anew.
+    func applyPolicyOrNote() {
+        guard datapath != nil else { return }
+        if conditions[.policy] == nil {
+            do { return try applyPolicy() } catch {}
+        }
+        rebuild()
+    }
+
+    /// Makes the kernel's tables smaller where changes have left more in them than is needed.
+    package func collectPolicyGarbage() {
+        guard conditions[.policy] == nil, datapath != nil, policy.hasGarbage else { return }
+        do { try applyPolicy(collecting: true) } catch { rebuild() }
+    }
+
+    /// Fills a fresh set of maps with all that is wanted and moves every endpoint over to it, as a restart does. When
+    /// that fails, too, the old set stays in force. Not more than once a second, as it is long work.
+    package func rebuild() {
+        guard datapath != nil, clock.milliseconds() - lastRebuild >= 1_000 else { return }
+        do {
+            try load()
+            note(.policy, nil)
+        } catch {
+            note(.policy, "the kernel keeps the last policy that fitted: \(error)")
+        }
+    }
+
+    /// Makes a datapath for all that is wanted. Until the first endpoint is attached to it nothing that is live changes.
+    func load() throws {
+        lastRebuild = clock.milliseconds()
+        policy.recompile()
+        let changeset = policy.commit()
+        // A fresh set's counters begin at nothing.
+        _ = policy.takeRenamedCookies(of: changeset)
+        let fresh = try makeDatapath()
+        _ = try fresh.apply(changeset)
+        let ready = endpointTable.all.filter { $0.state == .ready }
+        for record in ready {
+            guard let ifindex = record.ifindex else { continue }
+            try bind(record, ifindex: ifindex, to: fresh)
+        }
+        datapath = fresh
+        for record in ready { attachAgain(record, to: fresh) }
+        try fresh.finishStart()
+        applyDenyLists()
+    }
+
+    /// One endpoint that can't be attached must not keep the others from it: the program on its veth, if there is one,
+    /// goes on enforcing what it did.
+    private func attachAgain(_ record: EndpointRecord, to datapath: any DatapathControl) {
+        do { try datapath.attach(record.number) } catch {
+            logger.error(
+                "endpoint can't be attached",
+                metadata: ["endpoint": "\(record.number)", "pod": "\(record.podText)", "error": "\(error)"])
+        }
+    }
+
+    /// What went wrong, in the API's words.
+    nonisolated func apiError(_ error: any Error, _ what: String) -> APIError {
+        switch error {
+        case let error as APIError: error
+        case let error as AddressPoolError:
+            APIError(code: APIError.Code.exhausted, message: "\(what): \(error)", retryable: true)
+        case let error as DatapathError:
+            if case .mapFull = error {
+                APIError(code: APIError.Code.exhausted, message: "\(what): \(error)", retryable: true)
+            } else {
+                APIError(code: APIError.Code.kernel, message: "\(what): \(error)", retryable: true)
+            }
+        default: APIError(code: APIError.Code.kernel, message: "\(what): \(error)", retryable: true)
+        }
+    }
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Datapath
+package import Logging
+
+/// Takes everything of Skein's off the node but the pods' devices: programs, pins, and the run directory's files. Pods keep
+/// their network as far as the host's own routing carries it, without policy.
+package enum Uninstallation {
+    /// - Throws: `RunDirectoryBusy` while an agent is running.
+    package static func run(_ directory: RunDirectory, _ configuration: DatapathConfiguration, logger: Logger) throws {
+        try directory.prepare()
+        let lock = try directory.takeLock()
+        try Datapath(configuration).detachAll()
+        try directory.remove()
+        logger.notice("uninstalled", metadata: ["pins": "\(configuration.pinDirectory)", "files": "\(directory.path)"])
+        withExtendedLifetime(lock) {}
+    }
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One object as it is now; nil: it is gone. The same change twice is one change.
+package enum ResourceChange: Sendable {
+    /// By name.
+    case namespace(String, Namespace?)
+    case pod(ObjectReference, Pod?)
+    /// Only policies that pass `validate()` come through here.
+    case networkPolicy(ObjectReference, NetworkPolicy?)
+}
+
+/// Where the objects come from: a folder of manifests, or an API server.
+package protocol ResourceSource: Sendable {
+    /// Batches that belong together. The first one is all there is, even if that is nothing. For one consumer.
+    var changes: AsyncStream<[ResourceChange]> { get }
+
+    /// Watches until cancelled; returning before that is a failure.
+    func run() async throws
+}

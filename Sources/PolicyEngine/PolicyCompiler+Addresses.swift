@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Model
+import NetTypes
+
+// Who has which address.
+extension PolicyCompiler {
+    mutating func settleAddresses() {
+        touchedAddresses.formUnion(stagedPeers.keys)
+        for address in touchedAddresses.sorted() { settle(address) }
+        stagedPeers = [:]
+    }
+
+    private mutating func settle(_ address: IPAddress) {
+        var record = addresses.records[address] ?? AddressTable.Record()
+        let before = classOf(address, record)
+        let oldPeer = record.peer
+        if let staged = stagedPeers[address] { record.peer = staged.map { retain($0) } }
+        let occupant = record.endpoint == 0 ? record.peer : endpoints[record.endpoint]?.occupant
+        let oldEntry = record.entry
+        let oldSlot = record.slot
+
+        if let occupant {
+            record.slot = enterSlot(
+                Partition.Kind(
+                    identity: occupant.identity, ports: occupant.ports,
+                    blocks: addresses.blocks(around: Prefix(host: address), selectors)))
+            record.entry = PeerEntry(
+                identity: identities[occupant.identity].number,
+                slot: record.endpoint == 0 ? record.slot : 0,
+                endpoint: record.endpoint,
+                isHost: occupant.kind == .host,
+                isRemoteNode: occupant.kind == .remoteNode)
+            addresses.insertAddress(address, record)
+        } else {
+            record.slot = .max
+            record.entry = nil
+            addresses.removeAddress(address)
+        }
+        if oldSlot != .max { partition.leave(oldSlot) }
+        if stagedPeers[address] != nil, let oldPeer { release(oldPeer) }
+        if record.endpoint != 0 { touchedEndpoints.insert(record.endpoint) }
+        write(address, record.entry, replacing: oldEntry)
+        if classOf(address, record) != before { changes.judgeAgain = true }
+    }
+
+    private mutating func write(_ address: IPAddress, _ entry: PeerEntry?, replacing old: PeerEntry?) {
+        guard entry != old else { return }
+        if let entry {
+            changes.peers.append((address, entry))
+        } else {
+            changes.removedPeers.append(address)
+        }
+        let sameWay =
+            entry?.endpoint ?? 0 == old?.endpoint ?? 0 && entry?.isHost ?? false == old?.isHost ?? false
+            && entry?.isRemoteNode ?? false == old?.isRemoteNode ?? false
+        if !sameWay { changes.judgeAgain = true }
+    }
+
+    /// As the kernel finds it, under the partition as it is now.
+    private func classOf(_ address: IPAddress, _ record: AddressTable.Record) -> UInt32 {
+        if record.slot != .max { return partition.slots[Int(record.slot)].classID }
+        guard let slot = addresses.coveringSlot(address) else { return 0 }
+        return partition.slots[Int(slot)].classID
+    }
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+import AgentIPC
+import ArgumentParser
+import NetTypes
+
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "How the agent and the datapath of this node are.")
+
+    @OptionGroup var global: GlobalOptions
+
+    func run() throws {
+        let status = try global.ask { try $0.status() }
+        try global.show(status, table: Self.page)
+        if !status.ready { throw ExitCode(3) }
+    }
+
+    static func page(_ status: AgentStatus) -> String {
+        var fields = Fields()
+        fields.add("Agent", agentLine(status))
+        fields.add("Ready", status.ready ? "yes" : "no: " + status.notReady.joined(separator: "\n"))
+        if status.ready, !status.notReady.isEmpty { fields.add("Degraded", status.notReady.joined(separator: "\n")) }
+        if let manifests = status.manifests { fields.add("Manifests", manifests) }
+        fields.add("Node", status.nodeAddresses.map(\.description).joined(separator: ", "))
+        fields.add("Pod ranges", podRanges(status))
+        fields.add("Pod MTU", "\(status.mtu)")
+        fields.add("Endpoints", endpoints(status.endpoints))
+        fields.add("Policy", "\(status.policies) objects, \(status.identities) identities, epoch \(status.epoch)")
+        fields.add("Kernel", status.features.map(feature).joined(separator: "\n"))
+        fields.add("Traffic", traffic(status.counters))
+        let drops = status.counters.drops.filter { $0.packets > 0 }.sorted { $0.packets > $1.packets }
+        if !drops.isEmpty { fields.add("Drops", drops.map(drop).joined(separator: "\n")) }
+        let full = status.maps.filter { ($0.pressure ?? 0) >= 0.8 }
+        if !full.isEmpty { fields.add("Full maps", full.map(pressure).joined(separator: "\n")) }
+        for list in status.denyLists where list.error != nil {
+            fields.add("Deny list", "\(list.group): \(list.error ?? "")")
+        }
+        if !status.manifestErrors.isEmpty {
+            fields.add("Refused", status.manifestErrors.map(manifestError).joined(separator: "\n"))
+        }
+        return fields.text
+    }
+
+    private static func agentLine(_ status: AgentStatus) -> String {
+        var line = "\(status.version), pid \(status.pid), up \(Format.duration(status.uptime))"
+        if let memory = status.memory { line += ", \(Format.bytes(memory))" }
+        if status.adopted == true { line += ", took over from an earlier agent" }
+        return line
+    }
+
+    private static func podRanges(_ status: AgentStatus) -> String {
+        status.podRanges.map { range in
+            let free = range.free == .max ? "" : ", \(range.free) free"
+            return "\(range.prefix): \(range.used) used\(free)"
+        }.joined(separator: "\n")
+    }
+
+    private static func endpoints(_ counts: [String: Int]) -> String {
+        let used = counts.filter { $0.value > 0 }.sorted { $0.key < $1.key }
+        return used.isEmpty ? "none" : used.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+    }
+
+    private static func feature(_ feature: FeatureInfo) -> String {
+        if feature.available { return "\(feature.name): yes" }
+        return "\(feature.name): no" + (feature.fallback.map { ", \($0)" } ?? "")
+    }
+
+    private static func traffic(_ counters: DatapathCounters) -> String {
+        var lines = [
+            "\(counters.fromPods.packets) packets out of pods, \(Format.bytes(counters.fromPods.bytes))",
+            "\(counters.toPods.packets) packets into pods, \(Format.bytes(counters.toPods.bytes))",
+            "\(counters.newFlows) connections, \(counters.rejudgedFlows) judged again",
+        ]
+        if let evicted = counters.evictedFlows, evicted > 0 { lines.append("\(evicted) connections evicted early") }
+        if counters.eventsLost > 0 { lines.append("\(counters.eventsLost) events lost") }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func drop(_ drop: DropCount) -> String {
+        "\(drop.packets) \(drop.fromPod ? "from" : "to") pods: \(drop.reason)"
+    }
+
+    private static func pressure(_ map: MapInfo) -> String {
+        let setting = map.setting.map { ", set by \($0)" } ?? ""
+        return "\(map.name): \(map.entries ?? 0) of \(map.maxEntries) (\(Format.percent(map.pressure ?? 0)))\(setting)"
+    }
+
+    private static func manifestError(_ error: ManifestError) -> String {
+        let place = error.file + (error.line.map { ":\($0)" } ?? "")
+        let what = [error.object, error.field].compactMap(\.self).joined(separator: " ")
+        return "\(place): \(what.isEmpty ? "" : what + ": ")\(error.message)"
+    }
+}

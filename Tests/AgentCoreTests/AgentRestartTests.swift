@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+import AgentCore
+import AgentIPC
+import Datapath
+import Model
+import NetTypes
+import PolicyEngine
+import Testing
+
+/// A new agent takes over where the last one stopped, however that was.
+struct AgentRestartTests {
+    @Test func `the maps are filled before any program is replaced, and the API comes last`() async throws {
+        let node = try TestNode()
+        let first = try await node.startAgent()
+        let a = try await node.addPod("a", to: first)
+        let b = try await node.addPod("b", to: first)
+        node.kernel.forgetCalls()
+
+        let second = try node.makeAgent()
+        #expect(await !second.problems().isEmpty)
+        try await second.start([.pod("a", labels: ["app": "web"])])
+        #expect(await second.problems().isEmpty)
+        #expect(
+            node.kernel.calls == [
+                .make, .apply, .setEndpoint(a.endpoint), .setEndpoint(b.endpoint), .attach(a.endpoint),
+                .attach(b.endpoint), .finishStart,
+            ])
+        let endpoints = await second.endpoints()
+        #expect(endpoints.map(\.ipv4) == [a.ipv4, b.ipv4])
+        #expect(endpoints.map(\.state) == [.ready, .ready])
+        #expect(endpoints.first?.labels == ["app": "web"])
+        #expect(try await second.status().adopted == true)
+    }
+
+    @Test func `what it did not know of is never handed out twice`() async throws {
+        let node = try TestNode()
+        let first = try await node.startAgent()
+        let a = try await node.addPod("a", to: first)
+        let b = try await node.addPod("b", to: first)
+        try await first.delete(TestNode.key("b"))
+        await first.savePools()
+        let second = try await node.startAgent()
+        let c = try await node.addPod("c", to: second)
+        #expect(c.ipv4 != a.ipv4)
+        #expect(c.ipv4 != b.ipv4, "an address that was given back is reused last, after a restart, too")
+        #expect(c.endpoint != a.endpoint)
+    }
+
+    @Test func `endpoints without a device are forgotten`() async throws {
+        let node = try TestNode()
+        let first = try await node.startAgent()
+        let reply = try await node.addPod("a", to: first)
+        try await node.addPod("b", to: first)
+        node.host.removeLink(reply.hostInterface)
+        let second = try await node.startAgent()
+        #expect(await second.endpoints().map(\.podName) == ["b"])
+        #expect(node.folder.names(in: "run/endpoints").count == 1)
+        #expect(node.kernel.snapshot.tables.peers[try #require(reply.ipv4)] == nil)
+    }
+
+    @Test func `devices of ours without an endpoint are removed, others are left alone`() async throws {
+        let node = try TestNode()
+        node.host.addLink("sknfeedfacecaf")
+        node.host.addLink("eth0")
+        _ = try await node.startAgent()
+        #expect(node.host.snapshot.deleted == ["sknfeedfacecaf"])
+        #expect(node.host.snapshot.links.keys.sorted() == ["eth0"])
+    }
+
+    @Test func `deletions noted meanwhile are done before anything is attached`() async throws {
+        let node = try TestNode()
+        let first = try await node.startAgent()
+        let reply = try await node.addPod("a", to: first)
+        try Tombstone(TestNode.key("a")).write(in: node.directory.path)
+        node.kernel.forgetCalls()
+        let second = try await node.startAgent()
+        #expect(await second.endpoints().isEmpty)
+        #expect(!node.kernel.calls.contains(.attach(reply.endpoint)))
+        #expect(node.host.snapshot.deleted == [reply.hostInterface])
+        #expect(node.folder.names(in: "run/deleted").isEmpty)
+        #expect(node.folder.names(in: "run/endpoints").isEmpty)
+    }
+
+    @Test func `an ADD that is under way goes on, one that was given up does not`() async throws {
+        let node = try TestNode()
+        let first = try await node.startAgent()
+        let old = try await first.allocate(TestNode.request("old"))
+        node.host.addLink(old.hostInterface)
+        node.advance(seconds: 200)
+        let young = try await first.allocate(TestNode.request("young"))
+        let ifindex = node.host.addLink(young.hostInterface)
+        node.advance(seconds: 150)
+
+        let second = try await node.startAgent()
+        #expect(node.host.snapshot.deleted == [old.hostInterface])
+        try await second.attach(TestNode.key("young"), ifindex: ifindex)
+        #expect(await second.endpoints().map(\.podName) == ["young"])
+    }
+
+    @Test func `a device that was made anew meanwhile is the one that counts`() async throws {
+        let node = try TestNode()
+        let first = try await node.startAgent()
+        let reply = try await node.addPod("a", to: first)
+        let index = node.host.addLink(reply.hostInterface)
+        _ = try await node.startAgent()
+        #expect(node.kernel.snapshot.endpoints[reply.endpoint]?.ifindex == index)
+    }
+
+    @Test func `a pod keeps an address that is in no range any more`() async throws {
+        let node = try TestNode()
+        let first = try await node.startAgent()
+        let reply = try await node.addPod("a", to: first)
+        let second = try node.makeAgent(ranges: ["10.2.0.0/24"])
+        try await second.start([])
+        #expect(await second.endpoints().map(\.ipv4) == [reply.ipv4])
+        #expect(try await second.allocate(TestNode.request("b")).ipv4?.description == "10.2.0.1")
+    }
+
+    @Test func `a file that can't be read costs that endpoint only`() async throws {
+        let node = try TestNode()
+        let first = try await node.startAgent()
+        let reply = try await node.addPod("a", to: first)
+        try await node.addPod("b", to: first)
+        let broken = Tombstone(TestNode.key("a")).fileName
+        try #require(truncateFile("\(node.folder.path)/run/endpoints/\(broken)", to: 10))
+        let second = try await node.startAgent()
+        #expect(await second.endpoints().map(\.podName) == ["b"])
+        #expect(node.host.snapshot.deleted == [reply.hostInterface])
+    }
+
+    @Test func `one endpoint that can't be attached does not keep the agent from starting`() async throws {
+        let node = try TestNode()
+        let first = try await node.startAgent()
+        for name in ["a", "b"] { try await node.addPod(name, to: first) }
+        node.kernel.forgetCalls()
+        node.kernel.fail(.attach)
+        let second = try await node.startAgent()
+        #expect(await second.problems().isEmpty)
+        #expect(node.kernel.calls.suffix(3) == [.attach(1), .attach(2), .finishStart])
+    }
+
+    @Test func `an agent whose datapath can't be made does not start`() async throws {
+        let node = try TestNode()
+        node.kernel.fail(.make)
+        let agent = try node.makeAgent()
+        await #expect(throws: (any Error).self) { try await agent.start([]) }
+        #expect(await !agent.problems().isEmpty)
+    }
+
+    @Test func `forwarding is turned on, and the MTU is the uplink's`() async throws {
+        let node = try TestNode()
+        node.host.update { $0.mtu = 9_000 }
+        let agent = try await node.startAgent()
+        #expect(node.host.snapshot.forwards)
+        #expect(try await agent.allocate(TestNode.request("a")).mtu == 9_000)
+    }
+}
+
+struct RunLockTests {
+    @Test func `a second agent on a run directory is refused, with the first one's number`() throws {
+        let folder = TemporaryFolder()
+        let directory = RunDirectory(folder.path)
+        let lock = try directory.takeLock()
+        let error = #expect(throws: RunDirectoryBusy.self) { try directory.takeLock() }
+        #expect(error?.pid == currentProcess)
+        #expect(error.map { "\($0)".contains("--run-dir") } == true)
+        withExtendedLifetime(lock) {}
+    }
+
+    @Test func `the lock is free when its owner is gone`() throws {
+        let folder = TemporaryFolder()
+        let directory = RunDirectory(folder.path)
+        do { _ = try directory.takeLock() }
+        _ = try directory.takeLock()
+    }
+
+    @Test func `an uninstallation leaves no file`() throws {
+        let folder = TemporaryFolder()
+        let directory = RunDirectory(folder.path + "/run")
+        try directory.prepare()
+        try Tombstone(TestNode.key("a")).write(in: directory.path)
+        _ = try directory.takeLock()
+        try directory.remove()
+        #expect(folder.names(in: "").isEmpty)
+    }
+}

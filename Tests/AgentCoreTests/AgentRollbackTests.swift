@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import AgentCore
+import AgentIPC
+import NetTypes
+import PolicyEngine
+import Testing
+
+/// An ADD that fails at any step leaves nothing behind: no number, no address, no file, no row in the kernel.
+struct AgentRollbackTests {
+    enum Failure: String, CaseIterable, CustomTestStringConvertible {
+        case noDevice, wrongDevice, apply, setEndpoint, attach, remember
+
+        var testDescription: String { rawValue }
+    }
+
+    @Test(arguments: Failure.allCases)
+    func `an attachment that fails is undone`(failure: Failure) async throws {
+        let node = try TestNode()
+        let agent = try await node.startAgent()
+        let reply = try await agent.allocate(TestNode.request("a"))
+        var ifindex = failure == .noDevice ? 99 : node.host.addLink(reply.hostInterface)
+        switch failure {
+        case .noDevice: break
+        case .wrongDevice: ifindex += 1
+        case .apply: node.kernel.fail(.apply)
+        case .setEndpoint: node.kernel.fail(.setEndpoint)
+        case .attach: node.kernel.fail(.attach)
+        case .remember: node.store.allowSaves(0)
+        }
+        node.advance(seconds: 5)
+        let error = await #expect(throws: APIError.self) {
+            try await agent.attach(TestNode.key("a"), ifindex: ifindex)
+        }
+        #expect(error?.message.contains("default/a") == true, "the error names the pod: \(error?.message ?? "")")
+
+        let kernel = node.kernel.snapshot
+        #expect(kernel.attached.isEmpty)
+        #expect(kernel.endpoints.isEmpty)
+        #expect(kernel.tables.peers[try #require(reply.ipv4)] == nil)
+        #expect(kernel.tables.views.isEmpty)
+        #expect(await agent.endpoints().isEmpty)
+        #expect(node.folder.names(in: "run/endpoints").isEmpty)
+        #expect(await agent.problems().isEmpty, "the next ADD is served")
+
+        node.store.allowSaves(.max)
+        let next = try await node.addPod("b", to: agent)
+        #expect(next.ipv4 != reply.ipv4)
+        #expect(node.kernel.snapshot.attached == [next.endpoint])
+    }
+
+    @Test func `a reservation that can't be written down is none`() async throws {
+        let node = try TestNode()
+        let agent = try await node.startAgent(endpoints: 1)
+        node.store.allowSaves(0)
+        await #expect(throws: APIError.self) { try await agent.allocate(TestNode.request("a")) }
+        #expect(await agent.endpoints().isEmpty)
+        node.store.allowSaves(.max)
+        #expect(try await agent.allocate(TestNode.request("a")).endpoint == 1)
+    }
+
+    @Test func `without addresses the error names the range, and no number is lost`() async throws {
+        let node = try TestNode()
+        let agent = try node.makeAgent(ranges: ["10.1.0.0/30"], endpoints: 3)
+        try await agent.start([])
+        for name in ["a", "b"] { try await node.addPod(name, to: agent) }
+        let error = await #expect(throws: APIError.self) { try await agent.allocate(TestNode.request("c")) }
+        #expect(error?.code == APIError.Code.exhausted)
+        #expect(error?.message.contains("10.1.0.0/30") == true)
+        try await agent.delete(TestNode.key("a"))
+        #expect(try await agent.allocate(TestNode.request("c")).endpoint == 3)
+    }
+
+    @Test func `an attachment of what is not reserved is refused`() async throws {
+        let node = try TestNode()
+        let agent = try await node.startAgent()
+        let error = await #expect(throws: APIError.self) {
+            try await agent.attach(TestNode.key("a"), ifindex: 5)
+        }
+        #expect(error?.code == APIError.Code.notFound)
+    }
+
+    @Test func `a full map names itself and its setting`() async throws {
+        let node = try TestNode()
+        let agent = try await node.startAgent()
+        let reply = try await agent.allocate(TestNode.request("a"))
+        let ifindex = node.host.addLink(reply.hostInterface)
+        node.kernel.fail(.apply)
+        let error = await #expect(throws: APIError.self) {
+            try await agent.attach(TestNode.key("a"), ifindex: ifindex)
+        }
+        #expect(error?.code == APIError.Code.exhausted)
+        #expect(error?.message.contains("policy") == true)
+        #expect(error?.message.contains("--map-policy-rows") == true)
+        #expect(error?.retryable == true)
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+import AgentCore
+import NetTypes
+import Synchronization
+
+/// A host's devices and addresses as values.
+final class FakeHost: HostNetwork {
+    struct State {
+        var links: [String: HostLink] = [:]
+        var addresses: Set<IPAddress> = []
+        var deleted: [String] = []
+        var nextIndex: UInt32 = 10
+        var forwards = false
+        var mtu: UInt32?
+        var refusesDeletion = false
+    }
+
+    struct Refusal: Error {}
+
+    private let state = Mutex(State())
+
+    var snapshot: State { state.withLock { $0 } }
+
+    func update(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
+
+    /// Makes a device and gives its index.
+    @discardableResult
+    func addLink(_ name: String) -> UInt32 {
+        state.withLock { state in
+            state.nextIndex += 1
+            state.links[name] = HostLink(name: name, index: state.nextIndex)
+            return state.nextIndex
+        }
+    }
+
+    func removeLink(_ name: String) { state.withLock { _ = $0.links.removeValue(forKey: name) } }
+
+    func links() throws -> [HostLink] { Array(snapshot.links.values) }
+    func link(named name: String) throws -> HostLink? { snapshot.links[name] }
+
+    func deleteLink(named name: String) throws {
+        try state.withLock { state in
+            if state.refusesDeletion { throw Refusal() }
+            if state.links.removeValue(forKey: name) != nil { state.deleted.append(name) }
+        }
+    }
+
+    func addresses() throws -> Set<IPAddress> { snapshot.addresses }
+    func defaultMTU() throws -> UInt32? { snapshot.mtu }
+    func enableForwarding() throws { update { $0.forwards = true } }
+    func changes() throws -> AsyncStream<HostChange> { AsyncStream { _ in } }
+}

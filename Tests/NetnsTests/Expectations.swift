@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetTypes
+import TestSupport
+import Testing
+
+/// A question and the answer that the policies in force should give.
+struct Expectation {
+    let probe: Probe
+    let isAllowed: Bool
+}
+
+func allowed(_ kind: Probe.Kind, _ source: TestPod, _ destination: TestPod) -> [Expectation] {
+    both(kind, source, destination, isAllowed: true)
+}
+
+func refused(_ kind: Probe.Kind, _ source: TestPod, _ destination: TestPod) -> [Expectation] {
+    both(kind, source, destination, isAllowed: false)
+}
+
+/// By IPv4 and by IPv6.
+private func both(
+    _ kind: Probe.Kind, _ source: TestPod, _ destination: TestPod, isAllowed: Bool
+) -> [Expectation] {
+    [destination.address4, destination.address6].map {
+        Expectation(probe: Probe(kind, from: source, to: $0), isAllowed: isAllowed)
+    }
+}
+
+/// Asks all questions at once. Those that should be refused must be silent, and the packets counted as dropped by policy.
+func expect(
+    on node: TestNode, _ expectations: [[Expectation]], sourceLocation: SourceLocation = #_sourceLocation
+) throws {
+    let all = expectations.flatMap(\.self)
+    let before = try node.drops()[DropReason.noRuleAllows.rawValue] ?? 0
+    let outcomes = try Probe.outcomes(
+        all.map(\.probe), expected: Set(all.indices.filter { all[$0].isAllowed }))
+    for (expectation, outcome) in zip(all, outcomes) {
+        #expect(
+            outcome == (expectation.isAllowed ? .connected : .timedOut), "\(expectation.probe)",
+            sourceLocation: sourceLocation)
+    }
+    let refused = UInt64(all.count { !$0.isAllowed })
+    if refused > 0 { try node.waitForDrops(.noRuleAllows, above: before + refused - 1) }
+}
+
+/// An allowed question between any two places.
+func allowed(_ kind: Probe.Kind, from source: TestNamespace, to destinations: [IPAddress]) -> [Expectation] {
+    destinations.map { Expectation(probe: Probe(kind, from: source, to: $0), isAllowed: true) }
+}
+
+func refused(_ kind: Probe.Kind, from source: TestNamespace, to destinations: [IPAddress]) -> [Expectation] {
+    destinations.map { Expectation(probe: Probe(kind, from: source, to: $0), isAllowed: false) }
+}
+
+extension TestPod {
+    var addresses: [IPAddress] { [address4, address6] }
+}
+
+extension Test {
+    /// Skips the test, naming what is missing.
+    static func cancelUnlessKernelHasSCTP() throws {
+        do { _ = try ProbeSocket(.sctp, isIPv6: false) } catch {
+            try Test.cancel("the kernel has no SCTP: \(error)")
+        }
+    }
+}

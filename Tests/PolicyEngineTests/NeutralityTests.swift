@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NetTypes
+import PolicyEngine
+import Testing
+
+/// No packet is judged by half of a change.
+@Suite struct NeutralityTests {
+    @Test(arguments: UInt64(8000)..<8024)
+    func `until the switch every verdict is the old one, from it on the new one, after each single write`(
+        seed: UInt64
+    ) {
+        var walk = Walk(seed: seed, pods: 9, policies: 5)
+        for step in 0..<14 {
+            // Half of the walks change policies alone: then nothing at all may differ on the way.
+            for _ in 0..<walk.generator.random.pick([1, 2, 3]) { walk.change(seed % 2 == 0 ? .policiesOnly : .all) }
+            let changeset = walk.compiler.commit(collecting: walk.generator.random.chance(25))
+            let queries = walk.generator.queries(walk.cluster, count: 60).filter {
+                !walk.changedAddresses.contains($0.source) && !walk.changedAddresses.contains($0.destination)
+            }
+            let before = queries.map { $0.judge(walk.state) }
+            var end = walk.state
+            end.apply(changeset)
+            let after = queries.map { $0.judge(end) }
+
+            var isSwitched = changeset.views.isEmpty
+            for write in changeset.steps {
+                walk.state.apply(write)
+                if case .switchViews = write { isSwitched = true }
+                let wanted = isSwitched && !changeset.views.isEmpty ? after : before
+                for (query, wanted) in zip(queries, wanted) where query.judge(walk.state) != wanted {
+                    let found = query.judge(walk.state)
+                    Issue.record("seed \(seed), step \(step), \(write): \(query): \(found), not \(wanted)")
+                    return
+                }
+            }
+            #expect(isSwitched)
+            walk.settle()
+        }
+    }
+
+    @Test(arguments: UInt64(9000)..<9020)
+    func `flows are judged again whenever a verdict differs`(seed: UInt64) {
+        var walk = Walk(seed: seed, pods: 9, policies: 5)
+        for step in 0..<20 {
+            let queries = walk.generator.queries(walk.cluster, count: 80)
+            let before = queries.map { $0.judge(walk.state) }
+            walk.change()
+            let changeset = walk.compiler.commit()
+            walk.state.apply(changeset)
+            guard changeset.views.isEmpty, !changeset.judgeAgain else {
+                walk.settle()
+                continue
+            }
+            for (query, before) in zip(queries, before) where query.judge(walk.state) != before {
+                // What a pod that has gone from this node was judged by, nobody asks any more.
+                if walk.removedEndpoints.isEmpty { Issue.record("seed \(seed), step \(step): \(query)") }
+            }
+            walk.settle()
+        }
+    }
+
+    @Test func `numbers that went out of use are not used again in the next commit`() {
+        var reused = 0
+        for seed in UInt64(9500)..<9510 {
+            var walk = Walk(seed: seed, pods: 8, policies: 5)
+            var rested: Set<UInt32> = []
+            var everGone: Set<UInt32> = []
+            for _ in 0..<40 {
+                let before = walk.state.usedClasses
+                walk.change()
+                walk.state.apply(walk.compiler.commit())
+                walk.settle()
+                let fresh = walk.state.usedClasses.subtracting(before)
+                #expect(fresh.isDisjoint(with: rested), "seed \(seed)")
+                reused += fresh.intersection(everGone).count
+                rested = before.subtracting(walk.state.usedClasses)
+                everGone.formUnion(rested)
+            }
+        }
+        #expect(reused > 0, "later they are")
+    }
+}
+
+extension TableState {
+    fileprivate var usedClasses: Set<UInt32> { Set(usedSlots.map { classes[$0] ?? 0 }) }
+}

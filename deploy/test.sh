@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Runs the built test suites, shows each test's end, and says at the close what
+# was skipped and why. The whole output goes to the log.
+#
+# usage: test.sh LOG [arguments of swift test]
+set -euo pipefail
+log=$1
+shift
+[ "$(id -u)" -eq 0 ] || echo "test: not root, so everything that needs the kernel is skipped" >&2
+
+# Starts are left out: a parameterised test has one for each of its arguments.
+shown='^[^ ]+ (Test|Suite) .*started\.$|^[^ ]+ Test case passing '
+[ "${V:-0}" = 0 ] || shown='^$'
+
+status=0
+swift test --skip-build --disable-xctest "$@" 2>&1 </dev/null | tee "$log" | grep --line-buffered -vE "$shown" || status=$?
+
+count() { grep -cE "$1" "$log" || true; }
+passed=$(count '^[^ ]+ Test .* passed after ')
+passed=$((passed - $(count '^[^ ]+ Test run with .* passed after ')))
+failed=$(count '^[^ ]+ Test .* failed after ')
+failed=$((failed - $(count '^[^ ]+ Test run with .* failed after ')))
+skipped=$(count '^[^ ]+ Test .* skipped')
+
+if [ "$skipped" -gt 0 ]; then
+    echo
+    echo "Skipped, by reason:"
+    sed -nE 's/^[^ ]+ Test .* skipped(: "(.*)")?.*$/\2/p' "$log" | sort | uniq -c | sort -rn
+fi
+grep -E '^[^ ]+ Test run with ' "$log" | tail -n 1 || true
+echo "$passed passed, $failed failed, $skipped skipped"
+if [ "$status" -eq 0 ] && [ "$passed" -eq 0 ]; then
+    echo "test: no test ran" >&2
+    exit 1
+fi
+exit "$status"
