@@ -32,6 +32,7 @@ extension Agent {
             note(.policy, "\(error)")
         }
         conditions.set(.starting, nil)
+        Self.giveBackMemory()
         logger.notice(
             "agent ready",
             metadata: [

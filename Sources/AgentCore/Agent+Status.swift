@@ -14,7 +14,8 @@ extension Agent {
         return AgentStatus(
             version: settings.version, pid: getpid(), uptime: Double(clock.milliseconds() - startedAt) / 1_000,
             ready: conditions.blocking.isEmpty, notReady: conditions.all, memory: Self.residentMemory(),
-            manifests: settings.manifests, nodeAddresses: policy.nodeAddresses.sorted(), mtu: mtu,
+            manifests: settings.manifests,
+            nodeAddresses: policy.nodeAddresses.subtracting([Gateway.ipv4, Gateway.ipv6]).sorted(), mtu: mtu,
             podRanges: pools.usage.map {
                 PodRange(prefix: $0.range, used: $0.used, free: $0.size == .max ? .max : $0.size - $0.used)
             },

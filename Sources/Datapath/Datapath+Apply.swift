@@ -77,7 +77,7 @@ extension Datapath {
     package func settle() throws {
         guard let done = leftover else { return }
         if done.needsGrace {
-            try rcuBarrier()
+            try rcu.run { try rcuBarrier() }
             leftover?.needsGrace = false
         }
         let dead = Int(shared.epoch & 1) ^ 1

@@ -33,9 +33,11 @@ extension Datapath {
     package func attach(_ number: UInt16) throws {
         guard let known = endpoints[number] else { throw DatapathError.noSuchEndpoint(number) }
         if usesTCX {
-            // What comes out of the pod first: until it is judged, nothing may.
-            try attach(fromEndpoint, to: known, .from, at: .tcxIngress)
-            try attach(toEndpoint, to: known, .to, at: .tcxEgress)
+            try rcu.run {
+                // What comes out of the pod first: until it is judged, nothing may.
+                try attach(fromEndpoint, to: known, .from, at: .tcxIngress)
+                try attach(toEndpoint, to: known, .to, at: .tcxEgress)
+            }
         } else {
             try attachFilters(known)
         }
@@ -47,7 +49,7 @@ extension Datapath {
             set.endpoints.storeWord(at: Int(number), \.ifindex, 0)
             if !usesTCX { try detachFilters(known) }
         }
-        try unlink(number)
+        try rcu.run { try unlink(number) }
         judgeAgain()
     }
 

@@ -16,6 +16,7 @@ package final class Datapath {
     package let features: KernelFeatures
     let paths: PinPaths
     let clock: TickClock
+    let rcu: ExpeditedRCU
     let object: BPFObject
     let set: MapSet
     let shared: SharedMaps
@@ -51,6 +52,8 @@ package final class Datapath {
         self.features = features
         paths = PinPaths(root: configuration.pinDirectory)
         try paths.makeFolders()
+        rcu = ExpeditedRCU(marker: configuration.rcuMarker)
+        rcu.recover()
         clock = try TickClock()
 
         var spec = try BPFSpec(path: configuration.objectDirectory + "/endpoint.bpf.o")

@@ -61,6 +61,9 @@ package struct DatapathConfiguration: Hashable, Sendable {
     package var countsRuleHits = true
     /// False uses clsact filters even where the kernel has TCX links.
     package var tcx = true
+    /// A file for `ExpeditedRCU`'s marker, on the file system of the agent's other state. Nil: attaching an endpoint takes
+    /// as long as the kernel likes, some tens of milliseconds.
+    package var rcuMarker: String?
 
     package init(pinDirectory: String, objectDirectory: String) {
         self.pinDirectory = pinDirectory

@@ -56,6 +56,14 @@ struct NetworkOptions: ParsableArguments {
 
     @Flag(name: .customLong("no-sysctl"), help: "Leave net.ipv4.ip_forward and net.ipv6.conf.all.forwarding alone.")
     var noSysctl = false
+
+    @Flag(
+        name: .customLong("no-rcu-expedited"),
+        help: ArgumentHelp(
+            "Leave /sys/kernel/rcu_expedited alone.",
+            discussion: "It is turned on while an endpoint's programs are attached or removed, else ADD takes some tens "
+                + "of milliseconds longer."))
+    var noRCUExpedited = false
 }
 
 enum HostRouting: String, ExpressibleByArgument, CaseIterable {

@@ -81,6 +81,7 @@ struct SkeinAgent: AsyncParsableCommand {
         configuration.sizes = maps.sizes
         configuration.eventsPerSecond = events.eventsPerSecond
         configuration.fib = network.hostRouting == .bpf
+        configuration.rcuMarker = network.noRCUExpedited ? nil : paths.runDir + "/rcu-expedited"
         return configuration
     }
 }

@@ -62,8 +62,7 @@ struct PolicyCommand: ParsableCommand {
         static func page(_ explanation: Explanation) -> String {
             var lines = [explanation.summary, ""]
             for step in explanation.steps {
-                lines.append("\(step.direction.rawValue) of \(step.pod): \(step.allowed ? "allowed" : "refused")")
-                lines.append("  \(step.reason)")
+                lines.append("\(step.direction.rawValue) of \(step.pod): \(step.reason)")
                 if !step.policies.isEmpty { lines.append("  selected by \(step.policies.joined(separator: ", "))") }
             }
             lines.append("from \(peer(explanation.from))")

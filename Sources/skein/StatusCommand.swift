@@ -26,7 +26,7 @@ struct Status: ParsableCommand {
         fields.add("Pod MTU", "\(status.mtu)")
         fields.add("Endpoints", endpoints(status.endpoints))
         fields.add("Policy", "\(status.policies) objects, \(status.identities) identities, epoch \(status.epoch)")
-        fields.add("Kernel", status.features.map(feature).joined(separator: "\n"))
+        fields.add("Kernel", features(status.features))
         fields.add("Traffic", traffic(status.counters))
         let drops = status.counters.drops.filter { $0.packets > 0 }.sorted { $0.packets > $1.packets }
         if !drops.isEmpty { fields.add("Drops", drops.map(drop).joined(separator: "\n")) }
@@ -60,9 +60,10 @@ struct Status: ParsableCommand {
         return used.isEmpty ? "none" : used.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
     }
 
-    private static func feature(_ feature: FeatureInfo) -> String {
-        if feature.available { return "\(feature.name): yes" }
-        return "\(feature.name): no" + (feature.fallback.map { ", \($0)" } ?? "")
+    private static func features(_ features: [FeatureInfo]) -> String {
+        let missing = features.filter { !$0.available }
+        if missing.isEmpty { return "has all \(features.count) features that are used" }
+        return missing.map { "no \($0.name)" + ($0.fallback.map { ": \($0)" } ?? "") }.joined(separator: "\n")
     }
 
     private static func traffic(_ counters: DatapathCounters) -> String {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Glibc
 import NetTypes
 import TestSupport
 import Testing
@@ -63,4 +64,12 @@ extension Test {
             try Test.cancel("the kernel has no SCTP: \(error)")
         }
     }
+}
+
+/// Many sockets are open at once in some tests.
+func raiseDescriptorLimit() {
+    var limit = rlimit()
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = min(limit.rlim_max, 65_536)
+    unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }

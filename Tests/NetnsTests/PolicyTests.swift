@@ -218,7 +218,8 @@ extension NetnsTests {
                       - ipBlock: {cidr: "\(TestNode.range6)", except: ["\(cast.guest.address6)/128"]}
                     """
                 try cast.node.write(manifest: policyManifest("blocks", serverIngress + rule), "policy-0")
-                try cast.node.waitUntil(from: "default/friend", to: "\(cast.server.address4)", "80/tcp", isAllowed: true)
+                try cast.node.waitUntil(
+                    from: "default/friend", to: "\(cast.server.address4)", "80/tcp", isAllowed: true)
                 let (toServer4, toServer6) = (cast.server.address4, cast.server.address6)
                 try expect(
                     on: cast.node,
@@ -253,7 +254,8 @@ extension NetnsTests {
                         allowed(.tcp(443), from: cast.friend.namespace, to: [World.others4[0]]),
                         refused(.tcp(80), from: cast.friend.namespace, to: [World.others4[0]]),
                         refused(
-                            .tcp(443), from: cast.friend.namespace, to: [World.others4[1], World.address4, World.address6]),
+                            .tcp(443), from: cast.friend.namespace,
+                            to: [World.others4[1], World.address4, World.address6]),
                         // Not selected: another namespace's pod, and other pods of this one.
                         allowed(.tcp(81), cast.guest, cast.server), allowed(.tcp(81), cast.stranger, cast.server),
                     ])
@@ -297,7 +299,8 @@ extension NetnsTests {
                 #expect(event.destination?.port == 80)
                 #expect(event.protocol == "TCP")
                 #expect(event.reasonCode == DropReason.noRuleAllows.rawValue)
-                let explained = try cast.node.client.explain(from: "default/friend", to: "default/server", port: "80/tcp")
+                let explained = try cast.node.client.explain(
+                    from: "default/friend", to: "default/server", port: "80/tcp")
                 #expect(!explained.allowed)
             }
         }

@@ -115,4 +115,30 @@ import Testing
             #expect(compiler.commit().classWords.count == words)
         }
     }
+
+    @Test(arguments: [true, false])
+    func `a port's name divides only the pods that its rule's peers match`(podsFirst: Bool) {
+        var compiler = PolicyCompiler()
+        compiler.stage(
+            PolicyEndpoint(number: 1, addresses: [Self.address(1000)], labels: Self.labels(["server": "a"])))
+        let policy = PolicyObject(
+            NetworkPolicy(
+                namespace: "default", name: "out",
+                egress: [
+                    .init(
+                        to: [.init(podSelector: LabelSelector(matchLabels: ["app": "web"]))],
+                        ports: [.init(port: .name("http"))])
+                ]))
+        if !podsFirst { compiler.stage(policy) }
+        _ = compiler.commit()
+        for number in UInt32(1)...9 {
+            let port = NamedPort(name: "http", protocol: .tcp, port: UInt16(80 + number % 3))
+            compiler.stage(
+                .pod(Self.labels(["app": number < 6 ? "web" : "db"]), namedPorts: [port]), at: Self.address(number))
+        }
+        _ = compiler.commit()
+        compiler.stage(policy)
+        _ = compiler.commit()
+        #expect(compiler.statistics.classes == 4, "three numbers of web's, and class 0")
+    }
 }

@@ -4,11 +4,22 @@ import NetTypes
 
 /// What the CNI plugin printed.
 package struct PluginOutcome: Sendable {
+    /// nil: it took too long.
     package let exit: ChildProcess.Exit?
     package let output: String
     package let errors: String
-    /// How long it ran.
+    /// From `began` until it had ended.
     package let duration: Duration
+
+    /// Waits for the plugin's end.
+    package init(
+        of child: ChildProcess, since began: ContinuousClock.Instant = .now, timeout: Duration = .seconds(60)
+    ) {
+        exit = child.wait(timeout: timeout)
+        duration = ContinuousClock.now - began
+        output = child.output
+        errors = child.errors
+    }
 
     package var isSuccess: Bool { exit == .code(0) }
     package var result: PluginResult? { decode(PluginResult.self) }
@@ -57,6 +68,11 @@ package struct PluginError: Decodable, Hashable, Sendable {
 package struct PluginFailure: Error, CustomStringConvertible {
     package let command: String
     package let outcome: PluginOutcome
+
+    package init(_ command: String, _ outcome: PluginOutcome) {
+        self.command = command
+        self.outcome = outcome
+    }
 
     package var description: String {
         "CNI \(command) ended with \(outcome.exit.map(\.description) ?? "nothing"): \(outcome.output)\(outcome.errors)"
@@ -107,12 +123,9 @@ package struct PluginCall: Sendable {
     }
 
     /// Runs the plugin in the node's network.
-    package func run(on node: TestNode, timeout: Duration = .seconds(30)) throws -> PluginOutcome {
+    package func run(on node: TestNode) throws -> PluginOutcome {
         let began = ContinuousClock.now
-        let child = try start(on: node)
-        let exit = child.wait(timeout: timeout)
-        return PluginOutcome(
-            exit: exit, output: child.output, errors: child.errors, duration: ContinuousClock.now - began)
+        return PluginOutcome(of: try start(on: node), since: began)
     }
 }
 
@@ -159,7 +172,7 @@ extension TestPod {
     package func add(cniVersion: String = "1.1.0") throws -> PluginResult {
         let outcome = try tryAdd(cniVersion: cniVersion)
         guard outcome.isSuccess, let result = outcome.result else {
-            throw PluginFailure(command: "ADD", outcome: outcome)
+            throw PluginFailure("ADD", outcome)
         }
         return result
     }
@@ -167,7 +180,7 @@ extension TestPod {
     /// DEL; throws if it fails.
     package func del() throws {
         let outcome = try call("DEL").run(on: node)
-        guard outcome.isSuccess else { throw PluginFailure(command: "DEL", outcome: outcome) }
+        guard outcome.isSuccess else { throw PluginFailure("DEL", outcome) }
     }
 
     /// CHECK with what an ADD has printed.

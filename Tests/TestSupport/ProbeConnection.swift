@@ -61,6 +61,8 @@ package final class EchoConnection: Sendable {
         return try exchange(bytes, within: timeout)
     }
 
+    package var localPort: UInt16 { socket.localPort }
+
     /// Segments that TCP had to send again.
     package var retransmissions: UInt32 {
         var info = tcp_info()

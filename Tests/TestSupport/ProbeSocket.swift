@@ -80,6 +80,18 @@ package final class ProbeSocket: Sendable {
         return value == 0 ? nil : Errno(rawValue: value)
     }
 
+    /// 0 before it is bound.
+    var localPort: UInt16 {
+        var bytes = [UInt8](repeating: 0, count: 28)
+        var length = socklen_t(bytes.count)
+        let raw = raw
+        let status = unsafe bytes.withUnsafeMutableBytes { buffer in
+            guard let base = buffer.baseAddress else { return Int32(-1) }
+            return unsafe getsockname(raw, base.assumingMemoryBound(to: sockaddr.self), &length)
+        }
+        return status == 0 ? UInt16(bytes[2]) << 8 | UInt16(bytes[3]) : 0
+    }
+
     /// Hands over as much as there is room for. nil: no room.
     package func send(_ bytes: ArraySlice<UInt8>) throws(SystemError) -> Int? {
         let raw = raw
@@ -131,7 +143,9 @@ package final class ProbeSocket: Sendable {
             guard let base = buffer.baseAddress else { return .failure(SystemError("sockaddr", .invalid)) }
             let length = socklen_t(buffer.count)
             let pointer = unsafe base.assumingMemoryBound(to: sockaddr.self)
-            do throws(SystemError) { return .success(try unsafe body(pointer, length)) } catch { return .failure(error) }
+            do throws(SystemError) { return .success(try unsafe body(pointer, length)) } catch {
+                return .failure(error)
+            }
         }
         return try outcome.get()
     }
@@ -147,5 +161,10 @@ extension ProbeSocket {
     /// Waits for the end of `connect`; false if it failed or takes longer than ``Probe/patience``.
     package func waitUntilConnected() -> Bool {
         wait(for: POLLOUT, on: self, timeout: Probe.patience) && takeError() == nil
+    }
+
+    /// Waits for a datagram of so many bytes; false if none comes within ``Probe/patience``.
+    package func waitUntilReceived(count: Int) -> Bool {
+        wait(for: POLLIN, on: self, timeout: Probe.patience) && (try? receive())?.count == count
     }
 }

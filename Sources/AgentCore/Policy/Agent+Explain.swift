@@ -18,15 +18,16 @@ extension Agent {
         let (number, value) = try PortQuestion.parse(port, destination: to)
         let answer = policy.compiler.explain(from: from, to: to, protocol: number, port: value)
         let steps = [answer.egress, answer.ingress].compactMap { part in
-            step(part.reason, part.direction, allowed: part.isAllowed, pod: part.subject, words: "\(part)")
+            // "ingress of default/web: allowed by ..." without its beginning, which the step has by itself.
+            let words = "\(part)".dropFirst("\(part.direction) of \(part.subject): ".count)
+            return step(part.reason, part.direction, allowed: part.isAllowed, pod: part.subject, words: String(words))
         }
         let what = number.hasPorts ? "\(value)/\(number.name)" : number.name
-        let verdict = answer.isAllowed ? "allowed" : "refused"
-        let decisive = answer.isAllowed ? nil : steps.first { !$0.allowed }
+        let refusal = steps.first { !$0.allowed }
+        let verdict = refusal.map { "\($0.reason) (\($0.direction.rawValue) of \($0.pod))" } ?? "allowed"
         return ExplanationReply(
             allowed: answer.isAllowed,
-            summary: "\(what) from \(from.name) to \(to.name) is \(verdict)"
-                + (decisive.map { ": \($0.reason)" } ?? ""),
+            summary: "\(what) from \(from.name) to \(to.name) is \(verdict)",
             from: policy.explained(from), to: policy.explained(to), protocol: number.name,
             port: number.hasPorts ? value : nil, steps: steps)
     }

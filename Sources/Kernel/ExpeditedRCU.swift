@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// Makes the kernel hurry with RCU grace periods for the time of a piece of work.
+///
+/// Attaching a program to a device (TCX), detaching it and membarrier(2) each wait for a grace period, 10 to 30 ms as the
+/// kernel takes its time. `/sys/kernel/rcu_expedited` (kernel/ksysfs.c) makes
+/// it ask the CPUs instead, well under a millisecond, for a short interrupt on each. The switch is the whole machine's, so
+/// it is on for the work alone; `rcu_normal`, which real-time systems set, overrules it.
+package struct ExpeditedRCU: Sendable {
+    private static let control = "/sys/kernel/rcu_expedited"
+    private let marker: String?
+
+    /// - Parameter marker: a file that exists while the switch was turned on here, so that `recover` can turn it off after
+    ///   a crash; nil never turns it on.
+    package init(marker: String?) { self.marker = marker }
+
+    /// Whether this kernel has the switch and this process may turn it.
+    package static var isAvailable: Bool { unsafe access(control, W_OK) == 0 }
+
+    /// Runs `body`, in a hurry where that is possible. Somebody else's setting is left as it is.
+    package func run<Result>(_ body: () throws -> Result) rethrows -> Result {
+        let isOurs = turnOn()
+        defer { if isOurs { turnOff() } }
+        return try body()
+    }
+
+    /// Turns the switch off if a process that was killed left it on.
+    package func recover() {
+        guard let marker, unsafe access(marker, F_OK) == 0 else { return }
+        turnOff()
+    }
+
+    private func turnOn() -> Bool {
+        guard let marker, let now = try? read(), now == "0" else { return false }
+        do {
+            try AtomicFile.write(Array("on\n".utf8), to: marker)
+            try write("1")
+            return true
+        } catch {
+            try? AtomicFile.remove(marker)
+            return false
+        }
+    }
+
+    private func turnOff() {
+        guard let marker else { return }
+        do {
+            try write("0")
+            try AtomicFile.remove(marker)
+        } catch {
+            // The marker stays: the next start tries again.
+        }
+    }
+
+    private func read() throws(SystemError) -> String {
+        let text = String(decoding: try OwnedFD.open(Self.control, O_RDONLY).readAll(limit: 64), as: UTF8.self)
+        return String(text.prefix { $0 != "\n" })
+    }
+
+    private func write(_ value: String) throws(SystemError) {
+        try OwnedFD.open(Self.control, O_WRONLY).writeAll(Array(value.utf8))
+    }
+}
