@@ -16,6 +16,7 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -41,19 +42,19 @@ let package = Package(
             name: "CLibbpf",
             linkerSettings: [.linkedLibrary("bpf"), .linkedLibrary("elf"), .linkedLibrary("z")]),
         .target(name: "NetTypes", swiftSettings: strict),
-        .target(name: "Kernel", dependencies: ["CLinux", "NetTypes"], swiftSettings: strict),
+        .target(name: "Kernel", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "Netlink", dependencies: ["CLinux", "Kernel", "NetTypes"], swiftSettings: strict),
         .target(name: "BPF", dependencies: ["CLibbpf", "Kernel"], swiftSettings: strict),
 
         // Domain: pure values, no files, clocks or kernel.
         .target(name: "Model", dependencies: ["NetTypes"], swiftSettings: strict),
         .target(name: "PolicyEngine", dependencies: ["Model", "NetTypes"], swiftSettings: strict),
-        .target(name: "IPAM", dependencies: ["Model", "NetTypes"], swiftSettings: strict),
+        .target(name: "IPAM", dependencies: ["NetTypes"], swiftSettings: strict),
 
         // Adapters between the domain and the world.
         .target(
             name: "Datapath",
-            dependencies: ["BPF", "CDatapathABI", "Kernel", "Model", "NetTypes", "Netlink", "PolicyEngine"],
+            dependencies: ["BPF", "CDatapathABI", "Kernel", "NetTypes", "Netlink", "PolicyEngine"],
             swiftSettings: strict),
         .target(
             name: "Manifests", dependencies: ["Kernel", "Model", "NetTypes", logging, yams], swiftSettings: strict),
@@ -65,14 +66,15 @@ let package = Package(
         .target(
             name: "AgentCore",
             dependencies: [
-                "AgentIPC", "Datapath", "IPAM", "Kernel", "Manifests", "Model", "NetTypes", "Netlink", "PolicyEngine",
-                hummingbird, lifecycle, logging,
+                "AgentIPC", "BPF", "Datapath", "IPAM", "Kernel", "Manifests", "Model", "NetTypes", "Netlink",
+                "PolicyEngine", hummingbird, lifecycle, logging,
             ],
             swiftSettings: strict),
 
         // Executables.
         .executableTarget(
-            name: "skein-agent", dependencies: ["AgentCore", argumentParser, lifecycle, logging],
+            name: "skein-agent",
+            dependencies: ["AgentCore", "Datapath", "NetTypes", argumentParser, lifecycle, logging, signals],
             swiftSettings: strict),
         // Fully static (with --static-swift-stdlib, as make does it): it is started for every pod, and starts in half the
         // time without a dynamic loader.
@@ -87,29 +89,30 @@ let package = Package(
             name: "TestSupport", dependencies: ["AgentIPC", "Kernel", "NetTypes", "Netlink"], path: "Tests/TestSupport",
             swiftSettings: strict),
         .testTarget(name: "NetTypesTests", dependencies: ["NetTypes"], swiftSettings: strict),
-        .testTarget(name: "KernelTests", dependencies: ["Kernel", "NetTypes", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "KernelTests", dependencies: ["Kernel"], swiftSettings: strict),
         .testTarget(
-            name: "NetlinkTests", dependencies: ["Kernel", "NetTypes", "Netlink", "TestSupport"],
-            swiftSettings: strict),
+            name: "NetlinkTests", dependencies: ["Kernel", "NetTypes", "Netlink"], swiftSettings: strict),
         .testTarget(name: "BPFTests", dependencies: ["BPF", "Kernel", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "ModelTests", dependencies: ["Model", "NetTypes"], swiftSettings: strict),
         .testTarget(
             name: "PolicyEngineTests", dependencies: ["Model", "NetTypes", "PolicyEngine"], swiftSettings: strict),
-        .testTarget(name: "IPAMTests", dependencies: ["IPAM", "Model", "NetTypes"], swiftSettings: strict),
+        .testTarget(name: "IPAMTests", dependencies: ["IPAM", "NetTypes"], swiftSettings: strict),
         .testTarget(
-            name: "ManifestsTests", dependencies: ["Manifests", "Model", "NetTypes"], swiftSettings: strict),
+            name: "ManifestsTests", dependencies: ["Kernel", "Manifests", "Model", "NetTypes", logging],
+            swiftSettings: strict),
         .testTarget(name: "AgentIPCTests", dependencies: ["AgentIPC", "NetTypes"], swiftSettings: strict),
         .testTarget(
             name: "CNIPluginTests", dependencies: ["AgentIPC", "CNIPlugin", "NetTypes"], swiftSettings: strict),
         .testTarget(
             name: "AgentCoreTests",
-            dependencies: ["AgentCore", "AgentIPC", "Datapath", "IPAM", "Model", "NetTypes", "PolicyEngine"],
+            dependencies: [
+                "AgentCore", "AgentIPC", "Datapath", "Model", "NetTypes", "PolicyEngine", lifecycle, logging,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "DatapathTests",
             dependencies: [
-                "BPF", "CDatapathABI", "Datapath", "Kernel", "Model", "NetTypes", "Netlink", "PolicyEngine",
-                "TestSupport",
+                "BPF", "CDatapathABI", "Datapath", "Kernel", "NetTypes", "Netlink", "PolicyEngine", "TestSupport",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import AgentIPC
 import Datapath
-import Glibc
 import Logging
 
 extension Agent {
@@ -45,15 +44,7 @@ extension Agent {
         } catch {
             note(.repair, "the maps can't be compared with what they should be: \(error)")
         }
-        Self.giveBackMemory()
-    }
-
-    /// Work on everything at once needs memory for a moment that the allocator would keep.
-    static func giveBackMemory() {
-        // Not in the Glibc module.
-        typealias Trim = @convention(c) (Int) -> Int32
-        guard let symbol = unsafe dlsym(nil, "malloc_trim") else { return }
-        _ = unsafe unsafeBitCast(symbol, to: Trim.self)(0)
+        Memory.giveBack()
     }
 
     /// Tries again what did not fit.

@@ -32,7 +32,7 @@ extension Agent {
             note(.policy, "\(error)")
         }
         conditions.set(.starting, nil)
-        Self.giveBackMemory()
+        Memory.giveBack()
         logger.notice(
             "agent ready",
             metadata: [
@@ -67,19 +67,15 @@ extension Agent {
     }
 
     /// What is left of a record after a restart; nil when it has nothing behind it.
+    ///
+    /// An ADD that is not through is forgotten: killed or still at work, its plugin can't tell. One that is at work gets
+    /// an error that asks for another try when it wants to attach, and takes its part back.
     private func survivor(_ record: EndpointRecord, link: HostLink?) -> EndpointRecord? {
+        // Bringing the device up is the last step of ADD.
+        guard record.state == .ready, let link, link.isUp else { return nil }
         var record = record
-        switch record.state {
-        case .ready:
-            guard let link else { return nil }
-            record.ifindex = link.index
-            return record
-        case .pending:
-            // The plugin may be at work on it.
-            return clock.seconds - record.since < AgentSettings.expiry ? record : nil
-        case .gone:
-            return nil
-        }
+        record.ifindex = link.index
+        return record
     }
 
     private func restore(_ record: EndpointRecord) -> Bool {

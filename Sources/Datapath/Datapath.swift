@@ -69,7 +69,7 @@ package final class Datapath {
         shared = try SharedMaps(in: object)
         if let older { try Self.copyFlows(from: older, to: shared.flows) }
         try pinMaps()
-        flowsAtStart = try countNewFlows() - UInt64(try shared.flows.count())
+        flowsAtStart = try countNewFlows() &- UInt64(try shared.flows.count())
     }
 
     /// Shares the pinned maps with the object that is about to be loaded. A connection table of another size is returned

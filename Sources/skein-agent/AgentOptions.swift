@@ -61,7 +61,8 @@ struct NetworkOptions: ParsableArguments {
         name: .customLong("no-rcu-expedited"),
         help: ArgumentHelp(
             "Leave /sys/kernel/rcu_expedited alone.",
-            discussion: "It is turned on while an endpoint's programs are attached or removed, else ADD takes some tens "
+            discussion:
+                "It is turned on while an endpoint's programs are attached or removed, else ADD takes some tens "
                 + "of milliseconds longer."))
     var noRCUExpedited = false
 }

@@ -81,20 +81,27 @@ struct AgentRestartTests {
         #expect(node.folder.names(in: "run/endpoints").isEmpty)
     }
 
-    @Test func `an ADD that is under way goes on, one that was given up does not`() async throws {
+    @Test func `an ADD that is not through is forgotten, and asked to try again`() async throws {
         let node = try TestNode()
         let first = try await node.startAgent()
-        let old = try await first.allocate(TestNode.request("old"))
-        node.host.addLink(old.hostInterface)
-        node.advance(seconds: 200)
-        let young = try await first.allocate(TestNode.request("young"))
-        let ifindex = node.host.addLink(young.hostInterface)
-        node.advance(seconds: 150)
+        let reserved = try await first.allocate(TestNode.request("reserved"))
+        let reservedIndex = node.host.addLink(reserved.hostInterface)
+        // Attached, but its plugin has not brought the device up.
+        let attached = try await node.addPod("attached", to: first)
+        node.host.update { state in
+            guard let link = state.links[attached.hostInterface] else { return }
+            state.links[link.name] = HostLink(name: link.name, index: link.index, isUp: false)
+        }
+        let whole = try await node.addPod("whole", to: first)
 
         let second = try await node.startAgent()
-        #expect(node.host.snapshot.deleted == [old.hostInterface])
-        try await second.attach(TestNode.key("young"), ifindex: ifindex)
-        #expect(await second.endpoints().map(\.podName) == ["young"])
+        #expect(await second.endpoints().map(\.podName) == ["whole"])
+        #expect(node.host.snapshot.links.keys.sorted() == [whole.hostInterface])
+        #expect(node.folder.names(in: "run/endpoints").count == 1)
+        let error = await #expect(throws: APIError.self) {
+            try await second.attach(TestNode.key("reserved"), ifindex: reservedIndex)
+        }
+        #expect(error?.retryable == true)
     }
 
     @Test func `a device that was made anew meanwhile is the one that counts`() async throws {

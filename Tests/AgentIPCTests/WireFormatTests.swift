@@ -64,4 +64,14 @@ import Testing
             _ = try decode([String: [IPAddress]].self, #"{"a":["10.0.0.1","10.0.0.256"]}"#)
         } throws: { JSONText.describe($0) == "a[1]: \"10.0.0.256\" is not an IP address" }
     }
+
+    @Test(arguments: ["eth0", "a/b c%", "ü-~._", ""])
+    func `a name survives the path`(name: String) {
+        #expect(APIPath.decode(APIPath.encode(name)) == name)
+    }
+
+    @Test(arguments: ["%", "%4", "%zz", "%ff"])
+    func `what is no percent-encoded text is not decoded`(text: String) {
+        #expect(APIPath.decode(text) == nil)
+    }
 }

@@ -178,7 +178,8 @@ struct Overflow: Sendable, CustomTestStringConvertible {
                 let found = usage.first { $0.name == map }
                 #expect(found?.setting == setting, "\(map)")
                 #expect(found?.maxEntries == size, "\(map)")
-                #expect(found?.bytes ?? 0 > 0, "\(map)")
+                // A trie takes memory as entries come.
+                if !["cidrs", "ports"].contains(map) { #expect(found?.bytes ?? 0 > 0, "\(map)") }
             }
         }
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import AgentIPC
 import NetTypes
 import Netlink
 import TestSupport
@@ -32,11 +33,24 @@ extension NetnsTests {
             #expect(try pod.namespace.netlink { try $0.links() }.map(\.name) == ["lo"], "\(number)")
         }
 
+        /// Whether the host side is up, which is the last thing that ADD does.
+        private static func isWired(_ pod: TestPod) throws -> Bool {
+            let info = try pod.node.client.endpoints().first { $0.containerID == pod.containerID }
+            guard let info, info.state == .ready else { return false }
+            return try pod.node.namespace.netlink { try $0.link(.name(info.hostInterface))?.isUp == true }
+        }
+
         @Test func `an ADD that was killed anywhere is made good by the next one`() throws {
             try TestNode.with { node in
                 let before = try node.traces()
                 try Self.killEverywhere(node, "ADD") { pod, number in
-                    let outcome = try pod.tryAdd()
+                    var outcome = try pod.tryAdd()
+                    if outcome.error?.code == 102 {
+                        // It had done everything but say so: as for the runtime, what is there has to be deleted first.
+                        #expect(try Self.isWired(pod), "system call \(number)")
+                        try pod.del()
+                        outcome = try pod.tryAdd()
+                    }
                     #expect(outcome.isSuccess, "system call \(number): \(outcome.output)")
                     let check = try pod.check(outcome.output)
                     #expect(check.isSuccess, "system call \(number): \(check.output)")
@@ -61,14 +75,24 @@ extension NetnsTests {
         }
 
         @Test func `what killed ADDs left is gone after the agent's next start`() throws {
-            try TestNode.with(ranges: [prefix("10.244.0.0/21"), prefix("fd00:10:244:1::/64")]) { node in
+            let ranges = [prefix("10.244.0.0/21"), TestNode.range6]
+            try TestNode.with(ranges: ranges) { node in
                 let before = try node.traces()
                 var pods: [TestPod] = []
                 try Self.killEverywhere(node, "ADD") { pod, _ in pods.append(pod) }
                 try node.kill()
-                try node.start(ranges: [prefix("10.244.0.0/21"), prefix("fd00:10:244:1::/64")])
+                try node.start(ranges: ranges)
+                // Those that had done everything but say so are there, until the runtime deletes them.
+                let whole = Set(try node.client.endpoints().map(\.containerID))
+                for (index, pod) in pods.enumerated() {
+                    if whole.contains(pod.containerID) {
+                        #expect(try Self.isWired(pod))
+                        try pod.del()
+                    }
+                    try Self.expectUnwired(pod, index + 1)
+                }
+                #expect(whole.count < pods.count / 4)
                 #expect(try node.traces() == before)
-                for (index, pod) in pods.enumerated() { try Self.expectUnwired(pod, index + 1) }
             }
         }
 

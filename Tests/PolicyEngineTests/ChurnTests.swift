@@ -46,7 +46,7 @@ import Testing
         return compiler
     }
 
-    @Test func `a hundred thousand policies that come and go leave nothing behind`() {
+    @Test func `a hundred thousand additions and removals of policies leave nothing behind`() {
         let batch = 50
         var compiler = Self.compiler()
         let empty = compiler.statistics

@@ -106,7 +106,7 @@ import Testing
             PolicyEndpoint(number: 1, addresses: [Self.address(1000)], labels: Self.labels(["server": "a"])))
         compiler.stage(Self.policy("web", server: nil, from: "web"))
         #expect(compiler.commit().classWords.count == 40)
-        for (value, words) in [("yes", 1), ("no", 0)] {
+        for (value, words) in [("no", 1), ("yes", 0)] {
             var policy = Self.policy(value, server: nil, from: "web")
             policy.rules[0].peers = [
                 .pods(PodSelector(namespaces: .named("default"), pods: LabelSelector(matchLabels: ["rare": value])))

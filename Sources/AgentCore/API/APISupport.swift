@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import AgentIPC
-import Foundation
 import FoundationEssentials
 import Hummingbird
 import Logging
@@ -17,7 +16,7 @@ struct APIContext: RequestContext {
 
     /// A part of the path that stands for a name, decoded.
     func name(_ parameter: String) throws -> String {
-        guard let name = try parameters.require(parameter).removingPercentEncoding, !name.isEmpty else {
+        guard let name = APIPath.decode(try parameters.require(parameter)), !name.isEmpty else {
             throw APIError(code: APIError.Code.badRequest, message: "the path's {\(parameter)} is not a name")
         }
         return name

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import AgentIPC
-package import NetTypes
+import NetTypes
 
 /// The endpoints of this node and their lives, as a value: it touches no file, kernel or clock.
 ///
@@ -10,7 +10,6 @@ package struct EndpointTable: Sendable {
     private var records: [EndpointKey: EndpointRecord] = [:]
     private var keys: [UInt16: EndpointKey] = [:]
     private var keysByAddress: [IPAddress: EndpointKey] = [:]
-    private var keysByPod: [String: Set<EndpointKey>] = [:]
     private var numbers: NumberPool
 
     /// - Parameter limit: the highest endpoint number; the datapath's `endpoints` map has one element more.
@@ -22,12 +21,6 @@ package struct EndpointTable: Sendable {
     package var all: [EndpointRecord] { records.values.sorted { $0.number < $1.number } }
     package subscript(key: EndpointKey) -> EndpointRecord? { records[key] }
     package subscript(number number: UInt16) -> EndpointRecord? { keys[number].flatMap { records[$0] } }
-    package subscript(address address: IPAddress) -> EndpointRecord? { keysByAddress[address].flatMap { records[$0] } }
-
-    /// Endpoints of the pod "namespace/name", in the order of their numbers.
-    package func endpoints(ofPod pod: String) -> [EndpointRecord] {
-        (keysByPod[pod] ?? []).compactMap { records[$0] }.sorted { $0.number < $1.number }
-    }
 
     package func count(in state: EndpointState) -> Int {
         records.values.count { $0.state == state }
@@ -46,7 +39,6 @@ package struct EndpointTable: Sendable {
         records[record.key] = record
         keys[record.number] = record.key
         for address in record.addresses { keysByAddress[address] = record.key }
-        keysByPod[record.podText, default: []].insert(record.key)
     }
 
     /// Takes in a saved record; false when another record has its key, number or address.
@@ -95,8 +87,6 @@ package struct EndpointTable: Sendable {
         guard let record = records.removeValue(forKey: key) else { return nil }
         keys[record.number] = nil
         for address in record.addresses { keysByAddress[address] = nil }
-        keysByPod[record.podText]?.remove(key)
-        if keysByPod[record.podText]?.isEmpty == true { keysByPod[record.podText] = nil }
         numbers.release(record.number)
         return record
     }

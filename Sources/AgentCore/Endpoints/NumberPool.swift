@@ -15,8 +15,6 @@ package struct NumberPool: Sendable {
         self.limit = limit
     }
 
-    package var inUse: Int { taken.count }
-
     /// A number that nobody has, or nil when all are taken.
     package mutating func allocate() -> UInt16? {
         while unused <= limit {

@@ -28,10 +28,9 @@ extension Agent {
 
     /// Marks every endpoint whose device is not there as gone.
     private func checkLinks() throws {
-        let present = Set(try host.links())
+        let present = Dictionary(try host.links().map { ($0.index, $0.name) }) { $1 }
         for record in endpointTable.all where record.state == .ready {
-            let link = HostLink(name: record.hostInterface, index: record.ifindex ?? 0)
-            if !present.contains(link) { markGone(record) }
+            if present[record.ifindex ?? 0] != record.hostInterface { markGone(record) }
         }
     }
 

@@ -5,10 +5,13 @@ package import NetTypes
 package struct HostLink: Hashable, Sendable {
     package let name: String
     package let index: UInt32
+    /// By its administrator, whatever its carrier.
+    package let isUp: Bool
 
-    package init(name: String, index: UInt32) {
+    package init(name: String, index: UInt32, isUp: Bool = true) {
         self.name = name
         self.index = index
+        self.isUp = isUp
     }
 
     /// Host sides of pods' veths are told by their names.

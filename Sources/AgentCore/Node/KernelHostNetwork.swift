@@ -80,7 +80,7 @@ extension NetlinkSocket {
 
 extension HostLink {
     init(_ link: Link) {
-        self.init(name: link.name, index: UInt32(bitPattern: link.index))
+        self.init(name: link.name, index: UInt32(bitPattern: link.index), isUp: link.isUp)
     }
 }
 

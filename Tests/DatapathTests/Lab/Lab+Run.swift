@@ -95,6 +95,8 @@ extension Lab {
             if count > before { found += [UInt8](repeating: reason, count: Int(min(count - before, 8))) }
             drops[counter] = count
         }
+        // Devices that a program is attached to send packets of their own, as they come up.
+        if found.count > 1 { found.removeAll { $0 == DP_DROP_FORBIDDEN_ICMP6.rawValue } }
         return found.count == 1 ? found[0] : nil
     }
 
