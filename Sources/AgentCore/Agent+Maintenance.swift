@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import AgentIPC
 import Datapath
+import Kernel
 import Logging
 
 extension Agent {
@@ -44,7 +45,7 @@ extension Agent {
         } catch {
             note(.repair, "the maps can't be compared with what they should be: \(error)")
         }
-        Memory.giveBack()
+        Heap.trim()
     }
 
     /// Tries again what did not fit.

@@ -32,7 +32,7 @@ extension Agent {
             note(.policy, "\(error)")
         }
         conditions.set(.starting, nil)
-        Memory.giveBack()
+        Heap.trim()
         logger.notice(
             "agent ready",
             metadata: [

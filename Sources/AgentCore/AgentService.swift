@@ -24,6 +24,7 @@ package struct AgentService: Service {
         settings: AgentSettings, datapath: DatapathConfiguration, logger: Logger,
         host: any HostNetwork = KernelHostNetwork()
     ) throws {
+        Heap.limitArenas(to: 2)
         self.settings = settings
         self.host = host
         self.logger = logger

@@ -5,10 +5,7 @@ package import Datapath
 
 // The real datapath behind the agent's protocol. What is not here it has by the same name.
 extension Datapath: DatapathControl {
-    package var currentEpoch: UInt32 {
-        let state = (try? dump(map: "state")).flatMap(\.self)
-        return state?.rows.first?.first.flatMap { UInt32($0) } ?? 0
-    }
+    package var currentEpoch: UInt32 { epoch }
 
     package var featureInfos: [FeatureInfo] {
         features.all.map { feature in
@@ -39,7 +36,7 @@ extension Datapath: DatapathControl {
             let countable = !map.type.hasSuffix("array") && map.type != "ringbuf"
             return MapStatus(
                 name: map.name, type: map.type, entries: countable ? UInt64(map.entries) : nil,
-                maxEntries: UInt64(map.maxEntries), keySize: 0, valueSize: 0,
+                maxEntries: UInt64(map.maxEntries), keySize: UInt32(map.keySize), valueSize: UInt32(map.valueSize),
                 pressure: countable && map.maxEntries > 0 ? Double(map.entries) / Double(map.maxEntries) : nil,
                 memory: map.bytes > 0 ? UInt64(map.bytes) : nil, setting: map.setting.isEmpty ? nil : "--\(map.setting)"
             )

@@ -3,6 +3,7 @@
 #include "CLinux.h"
 
 #ifdef __linux__
+#include <malloc.h>
 #include <errno.h>
 #include <linux/magic.h>
 #include <linux/membarrier.h>
@@ -87,6 +88,22 @@ const char *clinux_errno_text(int number)
 	return strerrordesc_np(number);
 }
 
+void clinux_trim_heap(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
+void clinux_limit_heap_arenas(int count)
+{
+#ifdef __GLIBC__
+	mallopt(M_ARENA_MAX, count);
+#else
+	(void)count;
+#endif
+}
+
 int clinux_membarrier_global(void)
 {
 	return result((int)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0));
@@ -95,36 +112,6 @@ int clinux_membarrier_global(void)
 void clinux_name_thread(const char *name)
 {
 	prctl(PR_SET_NAME, name);
-}
-
-uint32_t clinux_atomic_load_u32(const void *p)
-{
-	return __atomic_load_n((const uint32_t *)p, __ATOMIC_SEQ_CST);
-}
-
-void clinux_atomic_store_u32(void *p, uint32_t value)
-{
-	__atomic_store_n((uint32_t *)p, value, __ATOMIC_SEQ_CST);
-}
-
-uint32_t clinux_atomic_add_u32(void *p, uint32_t value)
-{
-	return __atomic_add_fetch((uint32_t *)p, value, __ATOMIC_SEQ_CST);
-}
-
-uint64_t clinux_atomic_load_u64(const void *p)
-{
-	return __atomic_load_n((const uint64_t *)p, __ATOMIC_SEQ_CST);
-}
-
-void clinux_atomic_store_u64(void *p, uint64_t value)
-{
-	__atomic_store_n((uint64_t *)p, value, __ATOMIC_SEQ_CST);
-}
-
-uint64_t clinux_atomic_add_u64(void *p, uint64_t value)
-{
-	return __atomic_add_fetch((uint64_t *)p, value, __ATOMIC_SEQ_CST);
 }
 
 int clinux_netlink_open(int protocol)

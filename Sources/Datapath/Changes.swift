@@ -101,6 +101,9 @@ package struct MapUsage: Hashable, Sendable {
     package var type: String
     package var entries: Int
     package var maxEntries: Int
+    /// Bytes.
+    package var keySize: Int
+    package var valueSize: Int
     /// The agent's flag that sizes it, "" for a map of fixed size.
     package var setting: String
     /// Charged by the kernel, 0 where it doesn't say.

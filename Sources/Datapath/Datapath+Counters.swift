@@ -50,6 +50,7 @@ extension Datapath {
             usage.append(
                 MapUsage(
                     name: info.name, type: "\(info.type)", entries: entries, maxEntries: info.maxEntries,
+                    keySize: info.keySize, valueSize: info.valueSize,
                     setting: configuration.sizes.setting(of: info.name)?.setting ?? "", bytes: bytes))
         }
         add(shared.flows.info, liveFlows, shared.flows.memoryUsage)

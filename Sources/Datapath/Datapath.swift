@@ -127,6 +127,9 @@ package final class Datapath {
         judgeAgain()
     }
 
+    /// Under which flows are judged now; its lowest bit says which view of the endpoints is live.
+    package var epoch: UInt32 { shared.epoch }
+
     /// Makes every flow be judged once more, on its next packet.
     package func judgeAgain() { shared.bump(by: 2) }
 

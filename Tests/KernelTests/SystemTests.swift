@@ -79,19 +79,6 @@ import Testing
         #expect(Clock.realtime() > 1_600_000_000_000_000_000)
     }
 
-    @Test func `words in shared memory are loaded, stored and added to`() {
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: 16, alignment: 8)
-        defer { unsafe memory.deallocate() }
-        unsafe AtomicMemory.store(41, to: memory)
-        #expect(unsafe AtomicMemory.add(1, to: memory) == 42)
-        #expect(unsafe AtomicMemory.load(memory) == 42)
-        #expect(unsafe AtomicMemory.add(.max, to: memory) == 41)
-        let second = unsafe memory + 8
-        unsafe AtomicMemory.store64(1 << 40, to: second)
-        #expect(unsafe AtomicMemory.add64(1, to: second) == 1 << 40 + 1)
-        #expect(unsafe AtomicMemory.load64(second) == 1 << 40 + 1)
-    }
-
     @Test func `the RCU barrier returns`() throws {
         try rcuBarrier()
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What Swift can't reach by importing Glibc: GNU extensions, variadic calls,
- * the kernel's own headers, and atomics on memory that the kernel shares.
+ * the kernel's own headers.
  *
  * Contract: a function that can fail returns -errno (never sets errno for the
  * caller to read); a result >= 0 is success. None of them retries on EINTR.
@@ -48,16 +48,11 @@ const char *clinux_errno_text(int number);
 
 /* membarrier(2); the commands are MEMBARRIER_CMD_* of linux/membarrier.h. */
 int clinux_membarrier_global(void);
+/* malloc_trim(3) and mallopt(3): <malloc.h> is not part of the Glibc module. Both do nothing with another C library. */
+void clinux_trim_heap(void);
+void clinux_limit_heap_arenas(int count);
 /* Names the calling thread; cut to 15 bytes. */
 void clinux_name_thread(const char *name);
-
-/* Sequentially consistent; p is aligned for its type. For words in maps that BPF programs read. */
-uint32_t clinux_atomic_load_u32(const void *p);
-void clinux_atomic_store_u32(void *p, uint32_t value);
-uint32_t clinux_atomic_add_u32(void *p, uint32_t value); /* returns the sum */
-uint64_t clinux_atomic_load_u64(const void *p);
-void clinux_atomic_store_u64(void *p, uint64_t value);
-uint64_t clinux_atomic_add_u64(void *p, uint64_t value); /* returns the sum */
 
 /* ---- Netlink. */
 

@@ -1,5 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
 import Glibc
+
+/// Waits until every BPF program and every other RCU reader that was running when it was called is done:
+/// after it, none of them can still use what was unlinked before. Takes a few to some tens of milliseconds.
+///
+/// A kernel with nohz_full CPUs offers no such barrier: there it waits a quarter of a second, which is thousands of times
+/// what a program may run.
+package func rcuBarrier() throws(SystemError) {
+    // MEMBARRIER_CMD_GLOBAL is synchronize_rcu(); BPF programs run under rcu_read_lock.
+    let isThere = try SystemError.ignoring(.invalid) { () throws(SystemError) in
+        try checking("membarrier") { clinux_membarrier_global() }
+    }
+    if !isThere { usleep(250_000) }
+}
 
 /// Makes the kernel hurry with RCU grace periods for the time of a piece of work.
 ///
