@@ -12,7 +12,8 @@ extension Agent {
     }
 
     func applyDenyLists() {
-        guard let datapath, settings.denyListFolder != nil else { return }
+        // Before the folder was read, an earlier start's lists stay in force.
+        guard let datapath, let denyGroups, settings.denyListFolder != nil else { return }
         do {
             let lists = denyGroups.map { DenyList(name: $0.name, prefixes: $0.prefixes) }
             try datapath.setDenyLists(lists, device: settings.denyListDevice)
@@ -27,6 +28,7 @@ extension Agent {
         let usage = (try? datapath?.denyListUsage()).flatMap(\.self)
         let dropped = Dictionary((usage?.lists ?? []).map { ($0.name, $0.dropped) }) { $1 }
         let errors = Dictionary(grouping: reports.denyLists()) { $0.file }
+        let denyGroups = denyGroups ?? []
         var infos = denyGroups.map { group in
             let ipv4 = group.prefixes.count(where: \.isIPv4)
             let file = group.name + ".list"

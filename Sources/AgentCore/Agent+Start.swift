@@ -71,8 +71,9 @@ extension Agent {
     /// An ADD that is not through is forgotten: killed or still at work, its plugin can't tell. One that is at work gets
     /// an error that asks for another try when it wants to attach, and takes its part back.
     private func survivor(_ record: EndpointRecord, link: HostLink?) -> EndpointRecord? {
-        // Bringing the device up is the last step of ADD.
-        guard record.state == .ready, let link, link.isUp else { return nil }
+        guard record.state == .ready, let link else { return nil }
+        // Bringing the device up is the last step of ADD. Later it is somebody's wish that it is down.
+        guard link.isUp || clock.seconds - record.since >= AgentSettings.expiry else { return nil }
         var record = record
         record.ifindex = link.index
         return record

@@ -15,7 +15,7 @@ package protocol DatapathControl: AnyObject {
     func attach(_ number: UInt16) throws
     /// Unknown numbers are nothing to do.
     func removeEndpoint(_ number: UInt16) throws
-    func finishStart() throws
+    func finishStart(denyingOn device: String?) throws
     func judgeAgain() throws
     func collectFlows(timeouts: FlowTimeouts) throws -> FlowReport
     func forgetFlows(of addresses: Set<IPAddress>) throws -> Int

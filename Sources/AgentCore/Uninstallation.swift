@@ -9,7 +9,8 @@ package enum Uninstallation {
     package static func run(_ directory: RunDirectory, _ configuration: DatapathConfiguration, logger: Logger) throws {
         try directory.prepare()
         let lock = try directory.takeLock()
-        try Datapath(configuration).detachAll()
+        let devices = try KernelHostNetwork().links().filter(\.isPodLink).map(\.index)
+        try Datapath(configuration).detachAll(filtersOn: devices)
         try directory.remove()
         logger.notice("uninstalled", metadata: ["pins": "\(configuration.pinDirectory)", "files": "\(directory.path)"])
         withExtendedLifetime(lock) {}

@@ -9,7 +9,6 @@ package enum Instruction: Sendable {
         case redirectNeighbour = 152
         case ringBufferOutput = 130
         case redirectPeer = 155
-        case coarseClock = 160
     }
 
     /// register = constant

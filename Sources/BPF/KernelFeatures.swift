@@ -18,11 +18,8 @@ package struct KernelFeatures: Sendable {
 
     /// TCX links (Linux 6.6): attachments that are replaced in one step and last by their pins.
     package var tcxLinks: Bool { self["tcx links"] }
-    package var ringBuffer: Bool { self["ring buffer"] }
-    package var hashBatch: Bool { self["batch operations on hash maps"] }
-    package var trieBatch: Bool { self["batch operations on prefix tries"] }
-    package var coarseClock: Bool { self["coarse clock helper"] }
     package var verifiedInstructions: Bool { self["verified instruction count"] }
+    package var hashBatch: Bool { self["batch operations on hash maps"] }
 
     /// The features without which nothing works and that are missing.
     package var missing: [Feature] { all.filter { $0.isRequired && !$0.isAvailable } }
@@ -61,13 +58,8 @@ package struct KernelFeatures: Sendable {
                 name: "batch operations on prefix tries", isAvailable: batches(.lpmTrie, .noPreallocation),
                 fallback: "one system call for each entry"),
             Feature(
-                name: "coarse clock helper", isAvailable: helper(.coarseClock, []), fallback: "the precise clock"),
-            Feature(
                 name: "verified instruction count", isAvailable: ((try? pass.info())?.verifiedInstructions ?? 0) > 0,
                 fallback: "not shown"),
-            Feature(
-                name: "kernel type information", isAvailable: unsafe access("/sys/kernel/btf/vmlinux", R_OK) == 0,
-                fallback: "programs that read kernel structs are left out"),
             Feature(name: "memory shown by map", isAvailable: array.memoryUsage > 0, fallback: "not shown"),
         ])
     }

@@ -47,7 +47,7 @@ extension Datapath {
     package func removeEndpoint(_ number: UInt16) throws {
         if let known = endpoints.removeValue(forKey: number) {
             set.endpoints.storeWord(at: Int(number), \.ifindex, 0)
-            if !usesTCX { try detachFilters(known) }
+            if !usesTCX { try detachFilters(ifindex: known.ifindex) }
         }
         try rcu.run { try unlink(number) }
         judgeAgain()
@@ -107,13 +107,27 @@ extension Datapath {
         ])
     }
 
-    private func detachFilters(_ known: LocalEndpoint) throws {
-        let link = Int32(bitPattern: known.ifindex)
-        // Only our own filters: the qdisc may serve others, too. With the device gone they are gone.
-        let requests = TrafficDirection.allCases.map {
-            NetlinkRequest.deleteFilter(link: link, direction: $0).tolerating(.noEntry, .invalid, .noDevice)
-        }
+    /// Only our own filters: the qdisc may serve others, too. With the device gone they are gone.
+    func detachFilters(ifindex: UInt32) throws {
+        let link = Int32(bitPattern: ifindex)
         var socket = try NetlinkSocket()
-        try socket.perform(requests)
+        for direction in TrafficDirection.allCases {
+            let names = try socket.filters(link: link, direction: direction).compactMap(\.name)
+            guard names.contains(where: { $0.hasPrefix(Self.filterPrefix) }) else { continue }
+            try socket.perform(
+                .deleteFilter(link: link, direction: direction).tolerating(.noEntry, .invalid, .noDevice))
+        }
     }
+
+    /// Whether both filters of an endpoint are there, with this start's programs.
+    func filtersAreThere(_ known: LocalEndpoint) throws -> Bool {
+        let link = Int32(bitPattern: known.ifindex)
+        var socket = try NetlinkSocket()
+        let ingress = try socket.filters(link: link, direction: .ingress).compactMap(\.programID)
+        let egress = try socket.filters(link: link, direction: .egress).compactMap(\.programID)
+        let (from, to) = (try fromEndpoint.info().id, try toEndpoint.info().id)
+        return ingress.contains(from) && egress.contains(to)
+    }
+
+    private static var filterPrefix: String { "skein-" }
 }

@@ -12,12 +12,7 @@ extension Datapath {
         try settle()
         var report = RepairReport()
         try repairRows(desired, &report)
-        for (slot, classID) in desired.classWords {
-            report.checked += 1
-            guard set.classes.loadWord(at: Int(slot), \.class_id) != classID else { continue }
-            set.classes.storeWord(at: Int(slot), \.class_id, classID)
-            report.repaired.append("classes: slot \(slot)")
-        }
+        repairClasses(desired, &report)
         try repairPrefixes(desired, &report)
         try repairPeers(desired, &report)
         repairViews(desired, &report)
@@ -67,6 +62,24 @@ extension Datapath {
         }
     }
 
+    /// Slots that the state doesn't name are of class 0, those of the world among them.
+    private func repairClasses(_ desired: Changeset, _ report: inout RepairReport) {
+        let wanted = Dictionary(desired.classWords.map { ($0.slot, $0.classID) }) { $1 }
+        for slot in 0..<set.classes.count {
+            let classID = wanted[UInt32(slot)] ?? 0
+            guard set.classes.loadWord(at: slot, \.class_id) != classID else { continue }
+            set.classes.storeWord(at: slot, \.class_id, classID)
+            report.repaired.append("classes: slot \(slot)")
+        }
+        report.checked += wanted.count + 1
+        let base = set.baseSlots[0]
+        guard base.world4 != desired.worldSlot || base.world6 != desired.worldSlot6 || base.node != desired.hostSlot
+        else { return }
+        set.baseSlots[0] = dp_base_slots(
+            world4: desired.worldSlot, world6: desired.worldSlot6, node: desired.hostSlot, reserved: 0)
+        report.repaired.append("base_slots")
+    }
+
     private func repairPrefixes(_ desired: Changeset, _ report: inout RepairReport) throws {
         var unexpected = Set(try set.cidrs.entries().compactMap(\.key.prefix))
         for (prefix, identity, slot) in desired.prefixes {
@@ -112,28 +125,41 @@ extension Datapath {
                 $0.policy == wanted.policy && $0.slot4 == wanted.slot4 && $0.slot6 == wanted.slot6
                     && $0.identity == wanted.identity
             }
-            guard !same || element.ifindex != known.ifindex else { continue }
+            guard !same || element.ifindex != known.ifindex || !element.isOf(known) else { continue }
             try? setEndpoint(known, view: view)
             report.repaired.append("endpoints: \(number)")
         }
     }
 
-    /// A link that somebody detached, or whose pin is gone, is made again.
+    /// A link or filter that somebody took away, whose pin is gone, or that still runs an earlier start's program, is made
+    /// again.
     private func repairLinks(_ report: inout RepairReport) throws {
-        guard usesTCX else { return }
+        let programs = [PinPaths.Side.from: try fromEndpoint.info().id, .to: try toEndpoint.info().id]
         for (number, known) in endpoints {
-            for side in PinPaths.Side.allCases {
-                report.checked += 1
-                let info = try? BPFLink(pinned: paths.link(number, side)).info()
-                guard info?.ifindex != known.ifindex else { continue }
-                do {
-                    try attach(number)
-                    report.repaired.append("links: endpoint \(number)")
-                } catch {
-                    // The device is gone; whoever removes the endpoint says so.
+            report.checked += 1
+            if usesTCX {
+                let isWhole = programs.allSatisfy { side, program in
+                    let info = try? BPFLink(pinned: paths.link(number, side)).info()
+                    return info?.ifindex == known.ifindex && info?.programID == program
                 }
-                break
+                guard !isWhole else { continue }
+            } else {
+                guard try !filtersAreThere(known) else { continue }
+            }
+            do {
+                try attach(number)
+                report.repaired.append("links: endpoint \(number)")
+            } catch {
+                // The device is gone; whoever removes the endpoint says so.
             }
         }
+    }
+}
+
+extension endpoint {
+    /// Whether the addresses that may be used are the endpoint's.
+    fileprivate func isOf(_ known: LocalEndpoint) -> Bool {
+        ipv4 == known.ipv4?.v4.map(\.bigEndian) ?? 0
+            && ipv6.address == (known.ipv6 ?? .unspecifiedIPv6) && mac == macBytes(known.mac)
     }
 }

@@ -68,7 +68,7 @@ package final class Datapath {
         set = try MapSet(in: object)
         shared = try SharedMaps(in: object)
         if let older { try Self.copyFlows(from: older, to: shared.flows) }
-        try pinMaps()
+        try pinShared()
         flowsAtStart = try countNewFlows() &- UInt64(try shared.flows.count())
     }
 
@@ -104,25 +104,31 @@ package final class Datapath {
         }
     }
 
-    private func pinMaps() throws {
+    private func pinShared() throws {
         for name in SharedMaps.names {
             let map: MapHandle = try object.map(name)
             let path = paths.shared(name)
             if let pinned = try? MapHandle(pinned: path), pinned.info.id == map.info.id { continue }
             try map.pin(to: path, replacing: true)
         }
+    }
+
+    /// After every endpoint of the restart is attached: pins the new set in the place of the old one's, removes the pins of
+    /// endpoints that are no more and deny programs on other devices, and makes every flow be judged by the new set.
+    ///
+    /// - Parameter device: where an earlier start's deny program may stay until `setDenyLists`; nil: nowhere.
+    package func finishStart(denyingOn device: String? = nil) throws {
         for name in MapSet.names {
             let map: MapHandle = try object.map(name)
             try map.pin(to: paths.set(name), replacing: true)
         }
-    }
-
-    /// After every endpoint of the restart is attached: removes the pins of endpoints that are no more, and makes every
-    /// flow be judged by the new set.
-    package func finishStart() throws {
         for name in try Directory.namesIfThere(in: paths.links) {
-            guard let number = PinPaths.number(ofLink: name), endpoints[number] == nil else { continue }
-            try unlink(number)
+            if let number = PinPaths.number(ofLink: name) {
+                if endpoints[number] == nil { try rcu.run { try unlink(number) } }
+            } else if let other = PinPaths.device(ofLink: name), other != device {
+                try BPFLink(pinned: paths.link(denyingOn: other)).detach()
+                try BPFPin.remove(paths.link(denyingOn: other))
+            }
         }
         judgeAgain()
     }
@@ -134,12 +140,13 @@ package final class Datapath {
     package func judgeAgain() { shared.bump(by: 2) }
 
     /// Takes everything of Skein's out of the kernel: programs, links, pins and maps.
-    package func detachAll() throws {
+    ///
+    /// - Parameter devices: host sides of veths that an earlier start may have put filters on, for kernels without TCX.
+    package func detachAll(filtersOn devices: [UInt32] = []) throws {
         for number in endpoints.keys { try removeEndpoint(number) }
-        for name in try Directory.namesIfThere(in: paths.links) {
-            if let number = PinPaths.number(ofLink: name) { try unlink(number) }
-        }
-        try setDenyLists([], device: nil)
+        for device in devices { try detachFilters(ifindex: device) }
+        denyLists = nil
+        try finishStart()
         try paths.removeFolders()
     }
 }

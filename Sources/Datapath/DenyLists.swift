@@ -30,9 +30,10 @@ final class DenyLists {
     let sources: BPFMap<cidr_key, deny_entry>
     private let hits: PerCPUArray<dp_counter_value>
     private let link: BPFLink
-    /// By group number.
-    private var names: [String] = []
-    private var sizes: [Int] = []
+    /// Group numbers. A list keeps its own as long as there is one of its name, and so its counts.
+    private var groups: [String: UInt32] = [:]
+    /// In the order in which they were given.
+    private var lists: [(name: String, prefixes: Int)] = []
     private(set) var entries = 0
 
     init(device: String, configuration: DatapathConfiguration, pin: String) throws {
@@ -62,18 +63,20 @@ final class DenyLists {
     /// The program that is to take the place of an earlier start's as soon as the lists are filled.
     private var pending: BPFProgram?
 
-    func name(of group: Int) -> String { names.indices.contains(group) ? names[group] : "" }
+    func name(of group: Int) -> String { groups.first { $0.value == UInt32(group) }?.key ?? "" }
 
     /// Makes the lists be these. A prefix of two lists belongs to the first. Entries that stay are not touched.
     func set(_ lists: [DenyList], _ configuration: DatapathConfiguration) throws {
         guard lists.count <= Int(DP_DENY_GROUPS) else {
             throw DatapathError.invalid("\(lists.count) deny lists; at most \(DP_DENY_GROUPS) are possible")
         }
+        let numbers = number(lists.map(\.name))
         var wanted: [Prefix: UInt32] = [:]
         var coversMapped = false
-        for (group, list) in lists.enumerated() {
+        for list in lists {
+            guard let group = numbers[list.name] else { continue }
             for prefix in list.prefixes where wanted[prefix] == nil {
-                wanted[prefix] = UInt32(group)
+                wanted[prefix] = group
                 // Longest match is over mapped addresses: ::/0 would mean every IPv4 source, too.
                 if !prefix.address.isIPv4, prefix.length < 96, cidr_key(prefix).coversMappedIPv4 { coversMapped = true }
             }
@@ -85,37 +88,62 @@ final class DenyLists {
             throw DatapathError.mapFull(
                 map: "deny_sources", size: configuration.sizes.denySources, setting: "map-deny-sources")
         }
-        try write(wanted, configuration, renamed: names != lists.map(\.name))
-        names = lists.map(\.name)
-        sizes = lists.map(\.prefixes.count)
+        for (name, group) in numbers where groups[name] != group { try hits.reset(Int(group)) }
+        try write(wanted, configuration)
+        groups = numbers
+        self.lists = lists.map { ($0.name, $0.prefixes.count) }
         entries = wanted.count
         guard pending != nil, let program = pending.take() else { return }
         try link.update(to: program)
     }
 
-    private func write(_ wanted: [Prefix: UInt32], _ configuration: DatapathConfiguration, renamed: Bool) throws {
-        if renamed { for group in 0..<Int(DP_DENY_GROUPS) { try hits.reset(group) } }
+    private func number(_ names: [String]) -> [String: UInt32] {
+        var numbers = groups.filter { names.contains($0.key) }
+        let taken = Set(numbers.values)
+        var free = (0..<UInt32(DP_DENY_GROUPS)).filter { !taken.contains($0) }.makeIterator()
+        for name in names where numbers[name] == nil { numbers[name] = free.next() }
+        return numbers
+    }
+
+    /// What is new first, what is gone last, so that nothing that is in both is ever let through. If it does not work out,
+    /// the new entries are taken back.
+    private func write(_ wanted: [Prefix: UInt32], _ configuration: DatapathConfiguration) throws {
         var missing = wanted
+        var gone: [cidr_key] = []
+        var changed: [(key: cidr_key, before: deny_entry)] = []
         for (key, value) in try sources.entries() {
             guard let prefix = key.prefix, let group = wanted[prefix] else {
-                _ = try sources.delete(key)
+                gone.append(key)
                 continue
             }
-            if value.group == group { missing[prefix] = nil }
+            if value.group == group { missing[prefix] = nil } else { changed.append((key, value)) }
         }
-        try translate(configuration.sizes) { () throws(BPFError) in
-            try sources.updateBatch(
-                keys: missing.map { cidr_key($0.key) }, values: missing.map { deny_entry(group: $0.value) })
+        do {
+            // There may be no room for both: then what is gone has to go first.
+            if missing.count + gone.count + (wanted.count - missing.count) > configuration.sizes.denySources {
+                _ = try sources.deleteBatch(gone)
+                gone = []
+            }
+            try translate(configuration.sizes) { () throws(BPFError) in
+                try sources.updateBatch(
+                    keys: missing.map { cidr_key($0.key) }, values: missing.map { deny_entry(group: $0.value) })
+            }
+        } catch {
+            let before = Set(changed.compactMap(\.key.prefix))
+            for prefix in missing.keys where !before.contains(prefix) { _ = try? sources.delete(cidr_key(prefix)) }
+            for (key, value) in changed { try? sources.update(key, value) }
+            throw error
         }
+        _ = try sources.deleteBatch(gone)
     }
 
     func usage() throws -> [DenyListUsage] {
-        try names.enumerated().map { group, name in
-            let dropped = try hits.reduce(group, into: PacketCount(packets: 0, bytes: 0)) {
+        try lists.map { name, prefixes in
+            let dropped = try hits.reduce(Int(groups[name] ?? 0), into: PacketCount(packets: 0, bytes: 0)) {
                 $0.packets += $1.packets
                 $0.bytes += $1.bytes
             }
-            return DenyListUsage(name: name, prefixes: sizes[group], dropped: dropped)
+            return DenyListUsage(name: name, prefixes: prefixes, dropped: dropped)
         }
     }
 
@@ -136,21 +164,19 @@ extension cidr_key {
 }
 
 extension Datapath {
-    /// Drops the sources of these lists on a device before the stack sees them. No device, or no list: takes the program
-    /// off. Throws with the lists as they were.
+    /// Drops the sources of these lists on a device before the stack sees them. No device: takes the program off. Throws with
+    /// the lists as they were.
     package func setDenyLists(_ lists: [DenyList], device: String?) throws {
         if let current = denyLists, current.device != device {
-            try current.detach(pin: pin(ofXDPOn: current.device))
+            try current.detach(pin: paths.link(denyingOn: current.device))
             denyLists = nil
         }
         guard let device else { return }
         if denyLists == nil {
-            denyLists = try DenyLists(device: device, configuration: configuration, pin: pin(ofXDPOn: device))
+            denyLists = try DenyLists(device: device, configuration: configuration, pin: paths.link(denyingOn: device))
         }
         try denyLists?.set(lists, configuration)
     }
-
-    private func pin(ofXDPOn device: String) -> String { "\(paths.links)/xdp-\(device)" }
 
     package func denyListUsage() throws -> (device: String, mode: String, lists: [DenyListUsage])? {
         guard let denyLists else { return nil }

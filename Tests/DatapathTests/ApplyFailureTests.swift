@@ -13,39 +13,48 @@ struct Overflow: Sendable, CustomTestStringConvertible {
     let map: String
     let setting: String
     let size: Int
-    let shrink: @Sendable (inout MapSizes, Int) -> Void
     /// Adds what is too much to a changeset that has something of everything.
     let add: @Sendable (inout Changeset) -> Void
 
     var testDescription: String { map }
 
+    /// All as small as that.
+    static func shrink(_ configuration: inout DatapathConfiguration) {
+        configuration.sizes.pods = 20
+        configuration.sizes.cidrs = 10
+        configuration.sizes.policyRows = 10
+        configuration.sizes.portEntries = 30
+        configuration.sizes.slots = 40
+        configuration.sizes.endpoints = 8
+    }
+
     static let all: [Overflow] = [
-        Overflow(map: "pods", setting: "map-pods", size: 20, shrink: { $0.pods = $1 }) { changes in
+        Overflow(map: "pods", setting: "map-pods", size: 20) { changes in
             for index in 1...40 {
                 let entry = PeerEntry(identity: 7, slot: 21, endpoint: 0)
                 changes.peers.append((address("10.77.0.\(index)"), entry))
             }
         },
-        Overflow(map: "cidrs", setting: "map-cidrs", size: 10, shrink: { $0.cidrs = $1 }) { changes in
+        Overflow(map: "cidrs", setting: "map-cidrs", size: 10) { changes in
             for index in 1...40 { changes.prefixes.append((prefix("10.\(index).0.0/16"), 7, 21)) }
         },
-        Overflow(map: "policy", setting: "map-policy-rows", size: 10, shrink: { $0.policyRows = $1 }) { changes in
+        Overflow(map: "policy", setting: "map-policy-rows", size: 10) { changes in
             for index in 1...40 {
                 let key = PolicyRowKey(policy: 900, classID: UInt32(index), direction: .egress)
                 changes.addedRows.append((key, .denyAll))
             }
         },
-        Overflow(map: "ports", setting: "map-port-entries", size: 30, shrink: { $0.portEntries = $1 }) { changes in
+        Overflow(map: "ports", setting: "map-port-entries", size: 30) { changes in
             let row = PolicyRow(
                 base: .defaultDeny, ports: (0..<20).map { PortVerdict.allow(.tcp, UInt16(100 + 2 * $0)) })
             for index in 1...4 {
                 changes.addedRows.append((PolicyRowKey(policy: 900, classID: UInt32(index), direction: .egress), row))
             }
         },
-        Overflow(map: "classes", setting: "map-slots", size: 40, shrink: { $0.slots = $1 }) { changes in
+        Overflow(map: "classes", setting: "map-slots", size: 40) { changes in
             changes.classWords.append((40, 9))
         },
-        Overflow(map: "endpoints", setting: "map-endpoints", size: 8, shrink: { $0.endpoints = $1 }) { changes in
+        Overflow(map: "endpoints", setting: "map-endpoints", size: 8) { changes in
             let view = EndpointView(
                 policy: 1, enforceIngress: false, enforceEgress: false, slot4: 0, slot6: 0, identity: 0)
             changes.views.append((8, view))
@@ -78,7 +87,7 @@ struct Overflow: Sendable, CustomTestStringConvertible {
 
     @Test(arguments: Overflow.all)
     func `a change that does not fit names the map and leaves all as it was`(overflow: Overflow) throws {
-        try Lab.run({ overflow.shrink(&$0.sizes, overflow.size) }) { lab throws in
+        try Lab.run(Overflow.shrink) { lab throws in
             let row = PolicyRow(
                 base: .defaultDeny, ports: (0..<6).map { PortVerdict.allow(.tcp, UInt16(80 + 2 * $0)) })
             try lab.enforce([
@@ -126,7 +135,7 @@ struct Overflow: Sendable, CustomTestStringConvertible {
     }
 
     @Test func `a map may be filled to the last entry`() throws {
-        try Lab.run({ $0.sizes.pods = 20 }) { lab throws in
+        try Lab.run(Overflow.shrink) { lab throws in
             let free = try 20 - lab.datapath.set.pods.count()
             var changes = Changeset()
             for index in 1...free {

@@ -14,8 +14,7 @@ struct DropCase: Sendable, CustomTestStringConvertible {
     let name: String
     let reason: dp_drop
     var families = Family.allCases
-    /// Nil: the usual configuration.
-    var change: (@Sendable (inout DatapathConfiguration) -> Void)?
+    var change: @Sendable (inout DatapathConfiguration) -> Void = { _ in }
     let run: @Sendable (Lab, Family) throws -> Action
 
     var testDescription: String { name }
@@ -73,7 +72,7 @@ struct DropCase: Sendable, CustomTestStringConvertible {
         },
         DropCase(name: "GRE from a pod", reason: DP_DROP_UNKNOWN_L4) { lab, family in
             try lab.send(
-                .ip(from: lab.a.address(family), to: lab.b.address(family), protocol: 47, payload: [0, 0, 8, 0]),
+                .ip(from: lab.a.address(family), to: lab.b.address(family), protocol: 47, payload: [UInt8](repeating: 8, count: 16)),
                 by: lab.a).action
         },
         DropCase(name: "the other family's ICMP from outside", reason: DP_DROP_UNKNOWN_L4) { lab, family in
@@ -252,11 +251,10 @@ struct DropCase: Sendable, CustomTestStringConvertible {
     @Test(arguments: DropCase.all)
     func `a packet is dropped, counted once and for its reason`(drop: DropCase) throws {
         for family in drop.families {
-            let body: (Lab) throws -> Void = { lab in
+            try Lab.run(drop.change) { lab in
                 let action = try drop.run(lab, family)
                 #expect(action == .drop(drop.reason), "\(family)")
             }
-            if let change = drop.change { try Lab.run(change, body) } else { try Lab.run(body) }
         }
     }
 }

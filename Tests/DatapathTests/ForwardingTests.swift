@@ -76,7 +76,6 @@ import Testing
 
     /// Routes to the outside through the uplink, with a neighbour behind it.
     private func addRoutes(_ lab: Lab, mtu: UInt32? = nil) throws {
-        lab.isSpoilt = true
         var socket = try NetlinkSocket()
         let link = Int32(lab.uplink)
         // A route's own MTU doesn't count in forwarding (ip-sysctl, ip_forward_use_pmtu): the device's does.
@@ -96,8 +95,7 @@ import Testing
 
     @Test(arguments: Family.allCases)
     func `packets to the outside leave by the route where there is one`(family: Family) throws {
-        try Lab.run({ _ in }) { lab throws in
-            try addRoutes(lab)
+        try Lab.run(variant: "routes", prepare: { try addRoutes($0) }) { lab throws in
             let talk = Talk(client: lab.a.address(family), server: Peers.world.address(family))
             for packet in [talk.opening, talk.fromClient(.push, payload: [1])] {
                 let out = try lab.send(packet.hopLimit(9), by: lab.a)
@@ -122,8 +120,7 @@ import Testing
 
     @Test(arguments: Family.allCases)
     func `a connection to the outside keeps its route when it is judged again by an answer`(family: Family) throws {
-        try Lab.run({ _ in }) { lab throws in
-            try addRoutes(lab)
+        try Lab.run(variant: "routes", prepare: { try addRoutes($0) }) { lab throws in
             let talk = try lab.establish(lab.a, to: Peers.world.address(family))
             lab.datapath.judgeAgain()
             #expect(try lab.deliver(talk.fromServer(.push), to: lab.a).action == .pass)
@@ -133,8 +130,7 @@ import Testing
 
     @Test(arguments: Family.allCases)
     func `a packet that is too big for the way out goes to the stack`(family: Family) throws {
-        try Lab.run({ _ in }) { lab throws in
-            try addRoutes(lab, mtu: 1300)
+        try Lab.run(variant: "routes for 1300 bytes", prepare: { try addRoutes($0, mtu: 1300) }) { lab throws in
             let talk = try lab.establish(lab.a, to: Peers.world.address(family))
             let headers = talk.fromClient(.push).networkBytes.count
             let fitting = talk.fromClient(.push).payload(count: 1300 - headers)
@@ -152,8 +148,7 @@ import Testing
 
     @Test(arguments: Family.allCases)
     func `the setting turns routes off`(family: Family) throws {
-        try Lab.run({ $0.fib = false }) { lab throws in
-            try addRoutes(lab)
+        try Lab.run({ $0.fib = false }, variant: "routes", prepare: { try addRoutes($0) }) { lab throws in
             let talk = Talk(client: lab.a.address(family), server: Peers.world.address(family))
             #expect(try lab.send(talk.opening, by: lab.a).action == .pass)
             #expect(try lab.onlyFlow().end(of: talk.server).ifindex == 0)

@@ -152,7 +152,6 @@ struct Damage: Sendable, CustomTestStringConvertible {
             // Links are only there where something is attached; these pods have none.
             #expect(report.repaired.filter { !$0.hasPrefix("links") } == [])
             #expect(report.checked > 20)
-            lab.isSpoilt = true
             let attached = lab.datapath.shared.epoch
             #expect(try lab.datapath.verifyAndRepair(against: desired).repaired == [])
             #expect(lab.datapath.shared.epoch == attached)
@@ -163,7 +162,6 @@ struct Damage: Sendable, CustomTestStringConvertible {
     @Test(arguments: Damage.all)
     func `damage is found, told and put right`(damage: Damage) throws {
         try Lab.run { lab throws in
-            lab.isSpoilt = true
             let desired = try desired(lab)
             for pod in lab.pods { try lab.datapath.attach(pod.number) }
             let before = try verdicts(lab)
@@ -171,7 +169,12 @@ struct Damage: Sendable, CustomTestStringConvertible {
 
             try damage.run(lab)
             let epoch = lab.datapath.shared.epoch
-            let report = try lab.datapath.verifyAndRepair(against: desired)
+            var report = RepairReport()
+            // A link that has lost its last holder goes a little later; until then its place is taken.
+            _ = try eventually {
+                report = try lab.datapath.verifyAndRepair(against: desired)
+                return !report.repaired.isEmpty
+            }
             #expect(!report.repaired.isEmpty)
             #expect(report.repaired.allSatisfy { $0.hasPrefix(damage.map) }, "\(report.repaired)")
             #expect(lab.datapath.shared.epoch == epoch &+ 2, "flows are judged again")
@@ -187,7 +190,6 @@ struct Damage: Sendable, CustomTestStringConvertible {
 
     @Test func `what a repair writes is not taken away by the next settle`() throws {
         try Lab.run { lab throws in
-            lab.isSpoilt = true
             let desired = try desired(lab)
             for pod in lab.pods { try lab.datapath.attach(pod.number) }
             // A change that is not settled yet.
@@ -202,7 +204,6 @@ struct Damage: Sendable, CustomTestStringConvertible {
 
     @Test func `a class word of the world is put right`() throws {
         try Lab.run { lab throws in
-            lab.isSpoilt = true
             for pod in lab.pods { try lab.datapath.attach(pod.number) }
             // No selector matches the world: its class is 0, which no changeset has to say.
             var desired = lab.base()

@@ -124,7 +124,6 @@ import Testing
     /// Through a device, as the kernel hands it over: BPF_PROG_TEST_RUN can't make such packets.
     @Test func `frames without an IP header and tagged frames are dropped on the wire`() throws {
         try Lab.run { lab throws in
-            lab.isSpoilt = true
             try lab.datapath.attach(lab.a.number)
             let wire = try PacketSocket(device: "in-\(lab.a.name)")
             for family in Family.allCases {

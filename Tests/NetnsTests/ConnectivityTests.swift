@@ -96,6 +96,20 @@ extension NetnsTests {
             }
         }
 
+        @Test(arguments: [TestNode.range4, TestNode.range6])
+        func `a node may have one family only`(range: Prefix) throws {
+            try TestNode.with(ranges: [range]) { node in
+                let client = try node.addPod("client")
+                let server = try node.addPod("server")
+                #expect(server.addresses.count == 1 && range.contains(server.addresses[0]))
+                let echo = try EchoServer(in: server, tcp: [80], udp: [53])
+                defer { echo.stop() }
+                try expect(on: node, Self.kinds.map { allowed($0, client, server) })
+                try expect(on: node, [allowed(.tcp(80), from: node.world.namespace, to: server.addresses)])
+                try expect(on: node, [allowed(.ping, from: node.namespace, to: server.addresses)])
+            }
+        }
+
         @Test func `SCTP associations pass between pods`() throws {
             try Test.cancelUnlessKernelHasSCTP()
             try TestNode.with { node in

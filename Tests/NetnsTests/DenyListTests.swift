@@ -74,5 +74,26 @@ extension NetnsTests {
                 try outcomes([World.address4, World.others4[0]], expected: [1])
                     == [.timedOut, .timedOut, .connected, .connected])
         }
+
+        @Test func `a list of a hundred thousand prefixes is in force`() throws {
+            let node = try TestNode()
+            defer { node.tearDown() }
+            try Directory.create(node.directory.file("deny"))
+            // 198.18.0.0/15 is for benchmarks (RFC 2544).
+            let base = UInt32(198) << 24 | 18 << 16
+            let lines = (0..<100_000).map { "\(IPAddress(v4: base + UInt32($0)))" } + ["198.51.100.10"]
+            try write(node, "long", lines.joined(separator: "\n"))
+            try node.start(["--deny-lists", node.directory.file("deny"), "--xdp-device", World.device])
+            let pod = try node.addPod("pod")
+            let echo = try EchoServer(in: pod, tcp: [80])
+            defer { echo.stop() }
+            try node.waitUntil("the list") { try node.client.denyLists().first?.prefixes4 == 100_001 }
+            let outcomes = try World.others4.map { source in
+                var probe = Probe(.tcp(80), from: node.world.namespace, to: pod.address4)
+                probe.from = source
+                return try probe.outcome(within: source == World.others4[0] ? Probe.silence : Probe.patience)
+            }
+            #expect(outcomes == [.timedOut, .connected])
+        }
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import AgentIPC
 import Glibc
 import NetTypes
 import TestSupport
@@ -8,6 +9,8 @@ import Testing
 struct Expectation {
     let probe: Probe
     let isAllowed: Bool
+    /// From a pod to itself, which never gets to the datapath.
+    var isLocal = false
 }
 
 func allowed(_ kind: Probe.Kind, _ source: TestPod, _ destination: TestPod) -> [Expectation] {
@@ -22,12 +25,13 @@ func refused(_ kind: Probe.Kind, _ source: TestPod, _ destination: TestPod) -> [
 private func both(
     _ kind: Probe.Kind, _ source: TestPod, _ destination: TestPod, isAllowed: Bool
 ) -> [Expectation] {
-    [destination.address4, destination.address6].map {
+    destination.addresses.map {
         Expectation(probe: Probe(kind, from: source, to: $0), isAllowed: isAllowed)
     }
 }
 
 /// Asks all questions at once. Those that should be refused must be silent, and the packets counted as dropped by policy.
+/// What the agent explains about pods' calls has to be the same.
 func expect(
     on node: TestNode, _ expectations: [[Expectation]], sourceLocation: SourceLocation = #_sourceLocation
 ) throws {
@@ -38,6 +42,15 @@ func expect(
     for (expectation, outcome) in zip(all, outcomes) {
         #expect(
             outcome == (expectation.isAllowed ? .connected : .timedOut), "\(expectation.probe)",
+            sourceLocation: sourceLocation)
+    }
+    let client = node.client
+    for expectation in all where !expectation.isLocal {
+        let probe = expectation.probe
+        guard let pod = probe.pod else { continue }
+        let explained = try client.explain(from: pod, to: "\(probe.destination)", port: probe.port)
+        #expect(
+            explained.allowed == expectation.isAllowed, "\(probe): \(explained.summary)",
             sourceLocation: sourceLocation)
     }
     let refused = UInt64(all.count { !$0.isAllowed })
@@ -51,10 +64,6 @@ func allowed(_ kind: Probe.Kind, from source: TestNamespace, to destinations: [I
 
 func refused(_ kind: Probe.Kind, from source: TestNamespace, to destinations: [IPAddress]) -> [Expectation] {
     destinations.map { Expectation(probe: Probe(kind, from: source, to: $0), isAllowed: false) }
-}
-
-extension TestPod {
-    var addresses: [IPAddress] { [address4, address6] }
 }
 
 extension Test {

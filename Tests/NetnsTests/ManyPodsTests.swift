@@ -52,7 +52,8 @@ extension NetnsTests {
                         || (caller % 5 == (called % 5 + 1) % 5 && (kind == .tcp(80) || kind == .udp(80)))
                     let destination = generator.oneIn(2) ? pods[called].address4 : pods[called].address6
                     return Expectation(
-                        probe: Probe(kind, from: pods[caller], to: destination), isAllowed: isAllowed)
+                        probe: Probe(kind, from: pods[caller], to: destination), isAllowed: isAllowed,
+                        isLocal: caller == called)
                 }
                 for start in stride(from: 0, to: questions.count, by: 200) {
                     try expect(on: node, [Array(questions[start..<start + 200])])
@@ -69,6 +70,35 @@ extension NetnsTests {
                 #expect(used.isDisjoint(with: try node.addPod("late").addresses))
                 try node.restart()
                 #expect(used.isDisjoint(with: try node.addPod("later").addresses))
+            }
+        }
+
+        @Test(arguments: [1, 4, 12])
+        func `ADDs amid which the agent dies come to an end or leave nothing`(count: Int) throws {
+            try TestNode.with { node in
+                let pods = try (0..<24).map { try TestPod(on: node, "pod-\($0)") }
+                let calls = try pods.map { try $0.call("ADD").start(on: node) }
+                let client = node.client
+                // As soon as so many are through.
+                try node.waitUntil("some pods") { try client.status().endpoints["ready"] ?? 0 >= count }
+                try node.kill()
+                var whole: Set<String> = []
+                for (pod, outcome) in zip(pods, calls.map({ PluginOutcome(of: $0) })) {
+                    if outcome.isSuccess {
+                        whole.insert(pod.name)
+                        pod.take(outcome)
+                    } else {
+                        #expect(outcome.error?.code == 11, "\(outcome.output)")
+                        #expect(try pod.namespace.netlink { try $0.links() }.map(\.name) == ["lo"])
+                    }
+                }
+                #expect(try node.traces().devices.count == whole.count)
+                try node.start()
+                #expect(Set(try node.client.endpoints().map(\.podName)) == whole)
+                #expect(try node.client.status().podRanges.allSatisfy { $0.used == whole.count })
+                for pod in pods where !whole.contains(pod.name) { try pod.add() }
+                try expect(on: node, pods.map { allowed(.ping, from: node.namespace, to: $0.addresses) })
+                #expect(Set(pods.flatMap(\.addresses)).count == 48)
             }
         }
     }

@@ -75,13 +75,12 @@ extension NetnsTests {
         }
 
         @Test func `what killed ADDs left is gone after the agent's next start`() throws {
-            let ranges = [prefix("10.244.0.0/21"), TestNode.range6]
-            try TestNode.with(ranges: ranges) { node in
+            try TestNode.with(ranges: [prefix("10.244.0.0/21"), TestNode.range6]) { node in
                 let before = try node.traces()
                 var pods: [TestPod] = []
                 try Self.killEverywhere(node, "ADD") { pod, _ in pods.append(pod) }
                 try node.kill()
-                try node.start(ranges: ranges)
+                try node.start()
                 // Those that had done everything but say so are there, until the runtime deletes them.
                 let whole = Set(try node.client.endpoints().map(\.containerID))
                 for (index, pod) in pods.enumerated() {

@@ -192,7 +192,7 @@ extension NetnsTests {
             try Cast.with(policyManifest("blocks", serverIngress + rule)) { cast in
                 func from(_ source: IPAddress, _ kind: Probe.Kind, isAllowed: Bool) -> Expectation {
                     let destination = source.isIPv4 ? cast.server.address4 : cast.server.address6
-                    var probe = Probe(kind, from: cast.world, to: destination, name: "\(source)")
+                    var probe = Probe(kind, from: cast.world, to: destination)
                     probe.from = source
                     return Expectation(probe: probe, isAllowed: isAllowed)
                 }
@@ -256,6 +256,9 @@ extension NetnsTests {
                         refused(
                             .tcp(443), from: cast.friend.namespace,
                             to: [World.others4[1], World.address4, World.address6]),
+                        // The node is no pod, and not let off.
+                        refused(.tcp(80), from: cast.friend.namespace, to: [World.nodeAddress4, World.nodeAddress6]),
+                        allowed(.tcp(80), from: cast.node.namespace, to: cast.server.addresses),
                         // Not selected: another namespace's pod, and other pods of this one.
                         allowed(.tcp(81), cast.guest, cast.server), allowed(.tcp(81), cast.stranger, cast.server),
                     ])

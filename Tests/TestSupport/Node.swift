@@ -16,6 +16,7 @@ package final class TestNode: Sendable {
     private struct State {
         var agent: ChildProcess?
         var arguments: [String] = []
+        var ranges = [TestNode.range4, TestNode.range6]
         /// What earlier agents have said.
         var log = ""
         var isTornDown = false
@@ -66,20 +67,19 @@ package final class TestNode: Sendable {
     ///
     /// - Parameters:
     ///   - arguments: behind those for the folders; nil: those of the last start.
-    ///   - ranges: the pod ranges.
-    package func start(
-        _ arguments: [String]? = nil, ranges: [Prefix] = [TestNode.range4, TestNode.range6],
-        timeout: Duration = .seconds(60)
-    ) throws {
+    ///   - ranges: the pod ranges; nil: those of the last start.
+    package func start(_ arguments: [String]? = nil, ranges: [Prefix]? = nil) throws {
         try launch(arguments, ranges: ranges)
-        try waitForAgent(timeout: timeout)
+        try waitForAgent()
     }
 
     /// Starts the agent without waiting.
-    package func launch(
-        _ arguments: [String]? = nil, ranges: [Prefix] = [TestNode.range4, TestNode.range6]
-    ) throws {
-        let arguments = arguments ?? state.withLock { $0.arguments }
+    package func launch(_ arguments: [String]? = nil, ranges: [Prefix]? = nil) throws {
+        let (arguments, ranges) = state.withLock { state in
+            state.arguments = arguments ?? state.arguments
+            state.ranges = ranges ?? state.ranges
+            return (state.arguments, state.ranges)
+        }
         let all =
             try folders + ["--manifests", manifests, "--log-level", "info"]
             + ranges.flatMap { ["--pod-cidr", $0.description] } + arguments
@@ -87,7 +87,6 @@ package final class TestNode: Sendable {
         state.withLock { state in
             state.log += state.agent?.errors ?? ""
             state.agent = agent
-            state.arguments = arguments
         }
     }
 
@@ -168,12 +167,20 @@ package final class TestNode: Sendable {
             agent?.send(SIGKILL)
             _ = agent?.wait(timeout: .seconds(20))
         }
+        keepLog()
         // Programs go with their links: with the pins, or with the devices.
         if unsafe umount2(bpffs, Int32(MNT_DETACH)) != 0, errno != EINVAL, errno != ENOENT {
             print("cannot unmount \(bpffs): \(Errno(rawValue: errno))")
         }
         world.namespace.delete()
         namespace.delete()
+    }
+
+    /// For a look after a failure: SKEIN_LOG_DIR names a folder, which gets a file for each node.
+    private func keepLog() {
+        guard let folder = unsafe getenv("SKEIN_LOG_DIR") else { return }
+        let path = unsafe String(cString: folder) + "/\(namespace.name).log"
+        do { try AtomicFile.write(Array(log.utf8), to: path) } catch { print("cannot keep a log: \(error)") }
     }
 
     /// Runs `skein-agent --uninstall`.
@@ -198,8 +205,8 @@ extension TestNode {
     ///
     /// - Parameter manifests: files that are there before the agent starts, by name.
     package static func with(
-        _ arguments: [String] = [], ranges: [Prefix] = [TestNode.range4, TestNode.range6],
-        manifests: [String: String] = [:], _ body: (TestNode) throws -> Void
+        _ arguments: [String] = [], ranges: [Prefix]? = nil, manifests: [String: String] = [:],
+        _ body: (TestNode) throws -> Void
     ) throws {
         let node = try TestNode()
         defer { node.tearDown() }

@@ -12,7 +12,7 @@ package final class TestPod: Sendable {
     /// 64 hexadecimal digits, of this pod alone.
     package let containerID: String
     package let namespace: TestNamespace
-    private let addresses = Mutex<[IPAddress]>([])
+    private let found = Mutex<[IPAddress]>([])
 
     package init(
         on node: TestNode, _ name: String, namespace podNamespace: String = "default", labels: [String: String] = [:]
@@ -32,18 +32,20 @@ package final class TestPod: Sendable {
     /// "namespace/name".
     package var fullName: String { "\(podNamespace)/\(name)" }
 
-    /// Of the last ADD. Traps before the first.
+    /// Of the last ADD, IPv4 before IPv6; none before the first.
+    package var addresses: [IPAddress] { found.withLock { $0 } }
+    /// Traps where there is none.
     package var address4: IPAddress { address { $0.isIPv4 } }
     package var address6: IPAddress { address { !$0.isIPv4 } }
 
     private func address(where matches: (IPAddress) -> Bool) -> IPAddress {
-        guard let found = addresses.withLock({ $0.first(where: matches) }) else {
+        guard let found = addresses.first(where: matches) else {
             preconditionFailure("pod \(fullName) has no such address")
         }
         return found
     }
 
-    func setAddresses(_ found: [IPAddress]) { addresses.withLock { $0 = found } }
+    func setAddresses(_ addresses: [IPAddress]) { found.withLock { $0 = addresses } }
 
     /// Runs `body` in the pod's network on the calling thread.
     package func run<Success: ~Copyable>(_ body: () throws -> Success) throws -> Success {

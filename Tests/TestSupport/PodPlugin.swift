@@ -87,6 +87,8 @@ package struct PluginCall: Sendable {
     package var interface = "eth0"
     package var arguments = ""
     package var cniVersion = "1.1.0"
+    /// nil: the node's agent's.
+    package var socket: String?
     /// JSON members behind those that every call has, as "\"prevResult\": {}".
     package var members: [String] = []
 
@@ -107,7 +109,7 @@ package struct PluginCall: Sendable {
     package func input(for node: TestNode) -> String {
         let own = [
             "\"cniVersion\": \"\(cniVersion)\"", "\"name\": \"\(Self.network)\"", "\"type\": \"skein-cni\"",
-            "\"socket\": \"\(node.socket)\"", "\"runDirectory\": \"\(node.runDirectory)\"",
+            "\"socket\": \"\(socket ?? node.socket)\"", "\"runDirectory\": \"\(node.runDirectory)\"",
         ]
         return "{" + (own + members).joined(separator: ", ") + "}"
     }

@@ -30,20 +30,35 @@ package struct Probe: Sendable, CustomStringConvertible {
     package var size = 32
     /// Source address; nil: the kernel's choice.
     package var from: IPAddress?
-    let name: String
+    /// "namespace/name" of the source; nil when it is no pod.
+    package let pod: String?
 
-    package init(_ kind: Kind, from source: TestNamespace, to destination: IPAddress, name: String = "") {
+    package init(_ kind: Kind, from source: TestNamespace, to destination: IPAddress) {
         self.kind = kind
         self.source = source
         self.destination = destination
-        self.name = name
+        pod = nil
     }
 
     package init(_ kind: Kind, from source: TestPod, to destination: IPAddress) {
-        self.init(kind, from: source.namespace, to: destination, name: source.fullName)
+        self.kind = kind
+        self.source = source.namespace
+        self.destination = destination
+        pod = source.fullName
     }
 
-    package var description: String { "\(name.isEmpty ? source.name : name) to \(destination) \(kind)" }
+    package var description: String {
+        "\(pod ?? from.map(\.description) ?? source.name) to \(destination) \(port)"
+    }
+
+    /// As `skein policy explain` takes it.
+    package var port: String {
+        switch kind {
+        case .tcp(let number): "\(number)/tcp"
+        case .udp(let number): "\(number)/udp"
+        case .ping: destination.isIPv4 ? "icmp" : "icmpv6"
+        }
+    }
 
     /// How long an answer may take when one is awaited.
     package static let patience = Duration.seconds(10)

@@ -8,6 +8,7 @@ import Synchronization
 package final class EchoConnection: Sendable {
     private let socket: ProbeSocket
     private let isStream: Bool
+    private let late = Mutex(0)
 
     /// Connects; throws ETIMEDOUT after ``Probe/patience``.
     package init(_ kind: Probe.Kind, from source: TestNamespace, to destination: IPAddress) throws {
@@ -47,6 +48,7 @@ package final class EchoConnection: Sendable {
                 if isStream, part.isEmpty { throw SystemError("recv", Errno(rawValue: ECONNRESET), "end of stream") }
                 if isStream { received += part } else { received = part }
                 if received.count >= bytes.count, received.suffix(bytes.count) == bytes[...] { return true }
+                if !isStream { late.withLock { $0 += 1 } }
             }
             let left = deadline - .now
             guard left > .zero else { return false }
@@ -60,6 +62,9 @@ package final class EchoConnection: Sendable {
         bytes.append(big: UInt64.random(in: .min ... .max))
         return try exchange(bytes, within: timeout)
     }
+
+    /// Datagrams that came when nobody waited for them any more.
+    package var lateAnswers: Int { late.withLock { $0 } }
 
     package var localPort: UInt16 { socket.localPort }
 
@@ -143,6 +148,7 @@ package final class Traffic: Sendable {
     }
 
     package var retransmissions: UInt32 { connection.retransmissions }
+    package var lateAnswers: Int { connection.lateAnswers }
 
     deinit { shared.isStopping.withLock { $0 = true } }
 }

@@ -38,8 +38,9 @@ _Static_assert(sizeof(struct flow_end) == 12, "flow_end ABI");
 struct flow_away {
 	__u16 mtu;           /* of the route; 0: unknown. Native order */
 	__u16 from_low;      /* the interface that its packets must come in by, low and high half; 0: any */
-	__u16 from_high;
+	__u16 from_high;     /* DP_AWAY_NODE: by none, this node's own stack sends them */
 };
+#define DP_AWAY_NODE 0xffffffffu
 _Static_assert(sizeof(struct flow_away) == 6, "flow_away ABI");
 
 enum flow_flag : __u8 {
@@ -65,7 +66,8 @@ struct flow {
 	struct flow_end end[2];
 	__u8 flags;          /* enum flow_flag */
 	__u8 drop;           /* 0: may pass; else enum dp_drop */
-	__u16 pad;
+	__u8 direction;      /* enum dp_direction whose policy decided */
+	__u8 pad;
 	__u32 cookie;        /* rule that decided */
 };
 _Static_assert(sizeof(struct flow) == 40, "flow ABI");
@@ -74,13 +76,14 @@ _Static_assert(sizeof(struct flow) == 40, "flow ABI");
 struct fragment_key {
 	struct dp_addr src, dst;
 	__be32 id;
-	__u8 protocol;
+	__u8 protocol;       /* IPv6: what the fragment header names, which need not be the transport */
 	__u8 pad[3];
 };
 struct fragment {
 	__be16 port[2];      /* source, destination */
 	__u8 echo;           /* ICMP: enum dp_echo of the datagram */
-	__u8 pad[3];
+	__u8 protocol;       /* of the transport */
+	__u8 pad[2];
 };
 enum dp_echo : __u8 {
 	DP_ECHO_NONE = 0,

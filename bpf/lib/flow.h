@@ -43,26 +43,46 @@ static __always_inline bool flow_at_home(struct __sk_buff *skb, const struct pac
 	/* A direct flow's sender is redirected; by the stack it comes only spoofed. */
 	if (near->endpoint)
 		return false;
-	if (flow->flags & DP_FLOW_FROM_NODE && !!(flow->flags & DP_FLOW_INITIATOR_1) == p->src)
-		return !skb->ingress_ifindex;
 	from = away_ifindex(near);
+	if (from == DP_AWAY_NODE)
+		return !skb->ingress_ifindex;
 	return !from || from == skb->ingress_ifindex;
 }
 
-/* Makes the entry of a connection that may begin, over that of an older one with the same ends. */
-static __always_inline int flow_record(const struct packet *p, const struct flow *flow)
+/* Whether a packet that opens a connection only repeats what opened this one. */
+static __always_inline bool same_opening(const struct flow *flow, const struct flow *opened)
 {
-	long ret;
+	const __u8 both = DP_FLOW_FIN_0 | DP_FLOW_FIN_1;
+
+	return !flow->drop && !(flow->flags & DP_FLOW_RESET) && (flow->flags & both) != both &&
+	       !((flow->flags ^ opened->flags) & (DP_FLOW_INITIATOR_1 | DP_FLOW_FROM_NODE | DP_FLOW_TRANSLATED)) &&
+	       flow->end[0].ifindex == opened->end[0].ifindex && flow->end[1].ifindex == opened->end[1].ifindex &&
+	       flow->end[0].endpoint == opened->end[0].endpoint && flow->end[1].endpoint == opened->end[1].endpoint;
+}
+
+/*
+ * Makes the entry of a connection that begins, in the place of an older one
+ * with the same ends. Returns 1 when it was there already: a repeated SYN must
+ * not reset what an established connection has come to.
+ */
+static __always_inline int flow_record(const struct packet *p, const struct flow *opened)
+{
+	struct flow *flow;
 
 	/* The end of a connection that isn't known begins none. */
 	if (p->tcp_flags & (TCP_RST | TCP_FIN))
-		return 0;
-	ret = bpf_map_update_elem(&flows, &p->key, flow, BPF_NOEXIST);
-	if (!ret)
+		return 1;
+	if (!bpf_map_update_elem(&flows, &p->key, opened, BPF_NOEXIST)) {
 		count(DP_COUNT_NEW, 0); /* what was made, less what is there and what was collected, was evicted */
-	else
-		ret = bpf_map_update_elem(&flows, &p->key, flow, BPF_ANY);
-	return ret ? -DP_DROP_FLOW_INSERT_FAILED : 0;
+		return 0;
+	}
+	flow = bpf_map_lookup_elem(&flows, &p->key);
+	if (flow && same_opening(flow, opened)) {
+		flow->last_seen = opened->last_seen;
+		WRITE_ONCE(flow->epoch, opened->epoch);
+		return 1;
+	}
+	return bpf_map_update_elem(&flows, &p->key, opened, BPF_ANY) ? -DP_DROP_FLOW_INSERT_FAILED : 0;
 }
 
 /* Judges, records and forwards. */
@@ -75,14 +95,14 @@ static __always_inline int flow_judge(struct __sk_buff *skb, const struct packet
 	*report = j.report;
 	if (ret < 0)
 		return ret;
-	if (j.flow.drop && (!known || p->kind == PACKET_OPENING)) {
+	if (j.flow.drop && !j.known) {
 		/* A refused connection is not worth an entry. */
 		count_hit(j.flow.cookie);
 		return -j.flow.drop;
 	}
-	if (p->kind == PACKET_ERROR && !known)
-		return -DP_DROP_UNKNOWN_FLOW;
-	if (known) {
+	if (j.known) {
+		if (p->kind != PACKET_ERROR)
+			flow_touch(&j.flow, p);
 		if (bpf_map_update_elem(&flows, &p->key, &j.flow, BPF_ANY))
 			return -DP_DROP_FLOW_INSERT_FAILED;
 		count(DP_COUNT_REJUDGED, 0);
@@ -90,14 +110,29 @@ static __always_inline int flow_judge(struct __sk_buff *skb, const struct packet
 		ret = flow_record(p, &j.flow);
 		if (ret < 0)
 			return ret;
-		count_hit(j.report.cookie[DP_EGRESS]);
-		count_hit(j.report.cookie[DP_INGRESS]);
-		if (cfg.event_new)
-			emit(skb, p, &j.report, DP_EVENT_NEW, 0, from_pod);
+		if (!ret) {
+			count_hit(j.report.cookie[DP_EGRESS]);
+			count_hit(j.report.cookie[DP_INGRESS]);
+			if (cfg.event_new)
+				emit(skb, p, &j.report, DP_EVENT_NEW, 0, from_pod);
+		}
 	}
 	if (j.flow.drop)
 		return -j.flow.drop;
 	return from_pod ? deliver(skb, p, &j.far) : TC_ACT_OK;
+}
+
+/* A packet of a flow that was refused before: what is told of it is what was found then. */
+static __always_inline int flow_refused(const struct flow *flow, const struct packet *p, struct report *report)
+{
+	report->src_endpoint = flow->end[p->src & 1].endpoint;
+	report->dst_endpoint = flow->end[!(p->src & 1)].endpoint;
+	report->direction = flow->direction;
+	if (flow->direction == DP_INGRESS)
+		report->cookie[DP_INGRESS] = flow->cookie;
+	else
+		report->cookie[DP_EGRESS] = flow->cookie;
+	return -flow->drop;
 }
 
 static __always_inline int flow_handle(struct __sk_buff *skb, const struct packet *p, const bool from_pod,
@@ -120,10 +155,8 @@ static __always_inline int flow_handle(struct __sk_buff *skb, const struct packe
 			if (likely((flow->epoch == epoch || p->relayed) && flow_at_home(skb, p, flow, from_pod))) {
 				if (p->kind != PACKET_ERROR)
 					flow_touch(flow, p);
-				if (unlikely(flow->drop)) {
-					report->cookie[0] = report->cookie[1] = flow->cookie;
-					return -flow->drop;
-				}
+				if (unlikely(flow->drop))
+					return flow_refused(flow, p, report);
 				return from_pod ? deliver(skb, p, &flow->end[!(p->src & 1)]) : TC_ACT_OK;
 			}
 		}

@@ -28,7 +28,7 @@ static __always_inline int icmp_quoted(struct __sk_buff *skb, struct packet *p, 
 	struct flow_key key __attribute__((aligned(8))) = { .protocol = protocol };
 	int quoted;
 
-	if (!inner)
+	if (!inner || offset + 8 > ETH_HLEN + p->l3_length)
 		return -DP_DROP_INVALID_HEADER;
 	if (addr_compare(receiver, src))
 		return -DP_DROP_UNKNOWN_FLOW;

@@ -57,48 +57,67 @@ static __always_inline bool usable_target(const struct dp_addr *addr, bool v4)
 
 	if (v4)
 		return first && first < 224 && first != 127;
-	return first != 0xff;
+	/* ::/64 holds no node's address: unspecified, loopback, and IPv4 written as IPv6. */
+	return first != 0xff && (addr->w[0] | addr->w[1]);
 }
 
-/* How packets reach `side`. Looks a route up where nothing else says it. */
-static __always_inline void end_of_side(struct __sk_buff *skb, const struct packet *p, const struct side *side,
-					bool look_up, bool translated, struct flow_end *end)
+/* The route from the packet's other end to `target`, which is one of its ends, into `end` and `away`. */
+static __always_inline int route_to(struct __sk_buff *skb, const struct packet *p, bool target, struct flow_end *end,
+				    struct flow_away *away)
+{
+	struct bpf_fib_lookup fib = {
+		.family = p->v4 ? 2 /* AF_INET */ : 10 /* AF_INET6 */,
+		.l4_protocol = p->key.protocol,
+		.tot_len = 1, /* asks for the route's MTU; no packet is this short */
+		.ifindex = skb->ifindex,
+	};
+	int ret;
+
+	if (p->v4) {
+		fib.ipv4_src = addr_of(p, !target)->w[3];
+		fib.ipv4_dst = addr_of(p, target)->w[3];
+	} else {
+		__builtin_memcpy(fib.ipv6_src, addr_of(p, !target), 16);
+		__builtin_memcpy(fib.ipv6_dst, addr_of(p, target), 16);
+	}
+	ret = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	if (ret == BPF_FIB_LKUP_RET_SUCCESS) {
+		end->ifindex = fib.ifindex;
+		/* Kernels before 5.12 don't tell: then what every link carries. */
+		away->mtu = fib.mtu_result > 1 ? fib.mtu_result : 1280;
+	}
+	return ret;
+}
+
+/*
+ * How packets reach `side`, which is the given end of the packet's flow.
+ * Returns false for what holds for this packet only: a neighbour that isn't
+ * known yet, which the stack will ask for.
+ */
+static __always_inline bool end_of_side(struct __sk_buff *skb, const struct packet *p, const struct side *side,
+					bool target, bool translated, struct flow_end *end)
 {
 	struct flow_away away = {};
+	int ret = 0;
 
 	__builtin_memset(end, 0, sizeof(*end));
 	if (side->kind == SIDE_POD && !translated) {
 		end->ifindex = side->ifindex;
 		end->endpoint = side->endpoint;
 		__builtin_memcpy(end->mac, side->mac, 6);
-		return;
+		return true;
 	}
 	if (side->kind == SIDE_POD) {
 		away.from_low = side->ifindex & 0xffff;
 		away.from_high = side->ifindex >> 16;
-	} else if (side->kind == SIDE_AWAY && look_up) {
-		struct bpf_fib_lookup fib = {
-			.family = p->v4 ? 2 /* AF_INET */ : 10 /* AF_INET6 */,
-			.l4_protocol = p->key.protocol,
-			.tot_len = 1, /* asks for the route's MTU; no packet is this short */
-			.ifindex = skb->ifindex,
-		};
-		int ret;
-
-		if (p->v4) {
-			fib.ipv4_src = addr_of(p, p->src)->w[3];
-			fib.ipv4_dst = addr_of(p, !p->src)->w[3];
-		} else {
-			__builtin_memcpy(fib.ipv6_src, addr_of(p, p->src), 16);
-			__builtin_memcpy(fib.ipv6_dst, addr_of(p, !p->src), 16);
-		}
-		ret = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
-		if (ret == BPF_FIB_LKUP_RET_SUCCESS || ret == BPF_FIB_LKUP_RET_NO_NEIGH) {
-			end->ifindex = fib.ifindex;
-			away.mtu = fib.mtu_result;
-		}
+	} else if (side->kind == SIDE_NODE) {
+		away.from_low = DP_AWAY_NODE & 0xffff;
+		away.from_high = DP_AWAY_NODE >> 16;
+	} else if (cfg.enable_fib) {
+		ret = route_to(skb, p, target, end, &away);
 	}
 	__builtin_memcpy(end->mac, &away, sizeof(away));
+	return ret != BPF_FIB_LKUP_RET_NO_NEIGH;
 }
 
 static __always_inline __u32 away_ifindex(const struct flow_end *end)
@@ -119,6 +138,7 @@ static __always_inline bool same_end(const struct flow *known, const struct flow
 struct judgement {
 	struct flow flow;
 	struct flow_end far;   /* a copy of the receiver's end */
+	bool known;            /* the flow goes on; else it begins with this packet */
 	struct report report;
 };
 
@@ -133,7 +153,7 @@ static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, 
 	const __u8 src = p->src & 1;
 	struct side from = {}, to = {};
 	struct flow_end near;
-	bool forward = true, near_translated, far_translated;
+	bool forward = true, near_translated, far_translated, settled;
 	__u32 cookie = 0;
 	__u16 port;
 	int ret;
@@ -180,8 +200,8 @@ static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, 
 	/* From pod to pod by way of the stack: something there translated it, and must translate what answers. */
 	near_translated = !from_pod && from.kind == SIDE_POD;
 	far_translated = known && to.kind == SIDE_POD && !known->end[!src].endpoint;
-	end_of_side(skb, p, &from, false, near_translated, &near);
-	end_of_side(skb, p, &to, from_pod && cfg.enable_fib, far_translated, &j->far);
+	settled = end_of_side(skb, p, &from, src, near_translated, &near);
+	settled &= end_of_side(skb, p, &to, !src, far_translated, &j->far);
 	if (src) {
 		j->flow.end[1] = near;
 		j->flow.end[0] = j->far;
@@ -189,7 +209,9 @@ static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, 
 		j->flow.end[0] = near;
 		j->flow.end[1] = j->far;
 	}
-	j->flow.epoch = epoch;
+	/* An epoch of the past makes the next packet look again. */
+	j->flow.epoch = settled ? epoch : epoch - 2;
+	j->known = known != NULL;
 	j->flow.last_seen = now_tick();
 	j->flow.flags = known ? known->flags : src ? DP_FLOW_INITIATOR_1 : 0;
 	if (near_translated)
@@ -219,6 +241,7 @@ static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, 
 		j->report.cookie[DP_INGRESS] = cookie;
 	}
 	j->flow.cookie = cookie;
+	j->flow.direction = j->report.direction;
 	j->flow.drop = -ret;
 	return 0;
 }

@@ -12,6 +12,7 @@ enum packet_kind {
 
 struct packet {
 	struct flow_key key __attribute__((aligned(8)));
+	__be32 fragment_id;
 	__u32 l3_length;     /* bytes from the network header on, as the header says */
 	__u16 header_length; /* network and transport headers, for what a segment of a GSO packet weighs */
 	__u8 src;            /* which end of the key sent this packet */
@@ -23,6 +24,7 @@ struct packet {
 	__u8 icmp_code;
 	__u8 hop_limit;
 	__u8 fragment;       /* enum fragment_kind */
+	__u8 fragment_protocol; /* as its fragment_key has it */
 	__u8 relayed;        /* PACKET_ERROR: sent by a router, not by the end that the quoted packet went to */
 };
 
@@ -85,6 +87,12 @@ static __always_inline void addr_from_v4(struct dp_addr *addr, __be32 v4)
 static __always_inline void addr_from_v6(struct dp_addr *addr, const struct in6_addr *v6)
 {
 	__builtin_memcpy(addr, v6, sizeof(*addr));
+}
+
+/* ::ffff:a.b.c.d */
+static __always_inline bool addr_is_mapped(const struct dp_addr *addr)
+{
+	return !(addr->w[0] | addr->w[1]) && addr->w[2] == bpf_htonl(0xffff);
 }
 
 /* Negative, zero or positive, in the order of the flow key. */

@@ -98,6 +98,9 @@ static __always_inline int parse_sctp(struct __sk_buff *skb, struct packet *p, _
 
 static __always_inline int parse_transport(struct __sk_buff *skb, struct packet *p, __u32 offset, __u32 room)
 {
+	/* The shortest that is read; what lies behind the packet in the frame is not part of it. */
+	if (room < 8)
+		return -DP_DROP_INVALID_HEADER;
 	switch (p->key.protocol) {
 	case IPPROTO_TCP:
 		return parse_tcp(skb, p, offset, room);
@@ -111,6 +114,16 @@ static __always_inline int parse_transport(struct __sk_buff *skb, struct packet 
 		return p->v4 ? -DP_DROP_UNKNOWN_L4 : parse_icmp6(skb, p, offset);
 	}
 	return -DP_DROP_UNKNOWN_L4;
+}
+
+static __always_inline int parse_first_fragment(struct __sk_buff *skb, struct packet *p, __u32 offset, __u32 room)
+{
+	int ret = parse_transport(skb, p, offset, room);
+
+	/* An ICMP error quotes less than any link's MTU; in pieces it is a trick. */
+	if (!ret && p->kind == PACKET_ERROR)
+		return -DP_DROP_INVALID_PACKET;
+	return ret;
 }
 
 static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
@@ -152,12 +165,11 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
 	if (offset + total - header > 65535 - 20)
 		return -DP_DROP_INVALID_PACKET;
 	p->fragment = offset ? FRAGMENT_LATER : FRAGMENT_FIRST;
+	p->fragment_id = ip->id;
+	p->fragment_protocol = ip->protocol;
 	if (offset)
-		return fragment_find(p, ip->id, offset);
-	ret = parse_transport(skb, p, ETH_HLEN + header, total - header);
-	if (ret < 0)
-		return ret;
-	return fragment_remember(p, ip->id);
+		return fragment_find(p, offset);
+	return parse_first_fragment(skb, p, ETH_HLEN + header, total - header);
 }
 
 /* RFC 8200, 4: walks the extension headers to the transport header. Bounded, and each checked. */
@@ -168,6 +180,7 @@ struct ipv6_chain {
 	__u16 fragment_offset;
 	__u8 next;
 	__u8 fragmented;
+	__u8 fragment_next;  /* what the fragment header names */
 	__u8 more;
 };
 
@@ -220,6 +233,7 @@ static __always_inline int skip_extensions(struct __sk_buff *skb, struct ipv6_ch
 			chain->fragment_offset = bpf_ntohs(ext->offset) & 0xfff8;
 			chain->more = bpf_ntohs(ext->offset) & 1;
 			chain->fragment_id = ext->id;
+			chain->fragment_next = ext->next;
 		}
 		if (length > chain->room)
 			return -DP_DROP_IPV6_EXTENSION;
@@ -250,6 +264,9 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
 
 	addr_from_v6(&src, &ip->saddr);
 	addr_from_v6(&dst, &ip->daddr);
+	/* On the wire they mean nothing (RFC 4291, 2.5.5.2); in our keys they would mean IPv4. */
+	if (addr_is_mapped(&src) || addr_is_mapped(&dst))
+		return -DP_DROP_INVALID_PACKET;
 	p->hop_limit = ip->hop_limit;
 	p->l3_length = chain.room + sizeof(*ip);
 	p->key.protocol = chain.next;
@@ -274,23 +291,42 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
 	if (chain.fragment_offset + chain.room > 65535)
 		return -DP_DROP_INVALID_PACKET;
 	p->fragment = chain.fragment_offset ? FRAGMENT_LATER : FRAGMENT_FIRST;
+	p->fragment_id = chain.fragment_id;
+	p->fragment_protocol = chain.fragment_next;
 	if (chain.fragment_offset)
-		return fragment_find(p, chain.fragment_id, chain.fragment_offset);
-	ret = parse_transport(skb, p, chain.offset, chain.room);
-	if (ret < 0)
-		return ret;
-	return fragment_remember(p, chain.fragment_id);
+		return fragment_find(p, chain.fragment_offset);
+	return parse_first_fragment(skb, p, chain.offset, chain.room);
+}
+
+/*
+ * Whether plain TCP or UDP lies there up to the ports and flags. A function of
+ * its own, so that the verifier need not follow each of its ways to the end.
+ */
+static __noinline bool plain_headers(struct __sk_buff *skb)
+{
+	struct ethhdr *eth = header_at(skb, 0, sizeof(*eth) + sizeof(struct iphdr) + 20);
+	struct iphdr *ip4 = (void *)(eth + 1);
+	struct ipv6hdr *ip6;
+
+	if (!eth)
+		return false;
+	if (eth->h_proto == bpf_htons(ETH_P_IP))
+		return ip4->ihl == 5 && (ip4->protocol == IPPROTO_TCP || ip4->protocol == IPPROTO_UDP);
+	ip6 = header_at(skb, ETH_HLEN, sizeof(*ip6) + 20);
+	return ip6 && (ip6->nexthdr == IPPROTO_TCP || ip6->nexthdr == IPPROTO_UDP);
 }
 
 static __always_inline int parse(struct __sk_buff *skb, struct packet *p)
 {
+	__u32 linear = skb->data_end - skb->data;
 	struct ethhdr *eth;
 
 	/*
-	 * Packets of local sockets have their headers in one piece; pull only
-	 * when they don't. What is too short after that is found below.
+	 * Payload lies in pages of its own, headers mostly in one piece: pulling
+	 * costs a copy, so only where something is missing. What is too short
+	 * after that is found below.
 	 */
-	if (unlikely((__u32)(skb->data_end - skb->data) < PULL_LENGTH && skb->data_end - skb->data < skb->len))
+	if (unlikely(linear < skb->len && linear < PULL_LENGTH) && !plain_headers(skb))
 		bpf_skb_pull_data(skb, skb->len < PULL_LENGTH ? skb->len : PULL_LENGTH);
 
 	eth = header_at(skb, 0, sizeof(*eth));

@@ -22,7 +22,7 @@ extension Agent {
         do {
             try requireLink(record, ifindex: ifindex)
             try putPolicy(of: record)
-            try bind(record, ifindex: ifindex, to: datapath)
+            try bind(record, ifindex: ifindex, to: datapath, policy)
             try datapath.attach(record.number)
             if let ready = endpointTable.markReady(key, ifindex: ifindex, at: clock.seconds) {
                 try store.save(ready)
@@ -58,7 +58,9 @@ extension Agent {
     }
 
     /// The element of an endpoint in the datapath's map.
-    func bind(_ record: EndpointRecord, ifindex: UInt32, to datapath: any DatapathControl) throws {
+    func bind(
+        _ record: EndpointRecord, ifindex: UInt32, to datapath: any DatapathControl, _ policy: PolicyController
+    ) throws {
         guard let view = policy.view(of: record.number) else {
             throw APIError(
                 code: APIError.Code.internal, message: "endpoint \(record.number) has no policy", retryable: true)

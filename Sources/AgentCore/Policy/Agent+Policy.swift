@@ -63,20 +63,23 @@ extension Agent {
     /// Makes a datapath for all that is wanted. Until the first endpoint is attached to it nothing that is live changes.
     func load() throws {
         lastRebuild = clock.milliseconds()
-        policy.recompile()
-        let changeset = policy.commit()
+        // Until the fresh set is live, what the kernel reports is in the old one's numbers.
+        var recompiled = policy
+        recompiled.recompile()
+        let changeset = recompiled.commit()
         // A fresh set's counters begin at nothing.
-        _ = policy.takeRenamedCookies(of: changeset)
+        _ = recompiled.takeRenamedCookies(of: changeset)
         let fresh = try makeDatapath()
         _ = try fresh.apply(changeset)
         let ready = endpointTable.all.filter { $0.state == .ready }
         for record in ready {
             guard let ifindex = record.ifindex else { continue }
-            try bind(record, ifindex: ifindex, to: fresh)
+            try bind(record, ifindex: ifindex, to: fresh, recompiled)
         }
+        policy = recompiled
         datapath = fresh
         for record in ready { attachAgain(record, to: fresh) }
-        try fresh.finishStart()
+        try fresh.finishStart(denyingOn: settings.denyListFolder == nil ? nil : settings.denyListDevice)
         applyDenyLists()
     }
 

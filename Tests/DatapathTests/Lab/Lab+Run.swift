@@ -156,7 +156,10 @@ extension Lab {
         return all[0]
     }
 
-    func forgetFlows() throws { try datapath.shared.flows.deleteBatch(datapath.shared.flows.entries().map(\.key)) }
+    func forgetFlows() throws {
+        let removed = try datapath.shared.flows.deleteBatch(datapath.shared.flows.entries().map(\.key))
+        datapath.collectedFlows += UInt64(removed)
+    }
 }
 
 extension Packet {

@@ -33,7 +33,11 @@ final class Lab {
 
     var pods: [TestPod] { [a, b, c] }
 
-    init(_ change: (inout DatapathConfiguration) -> Void = { _ in }) throws {
+    /// What was done to the namespace; "" for nothing.
+    let variant: String
+
+    init(variant: String = "", _ change: (inout DatapathConfiguration) -> Void = { _ in }) throws {
+        self.variant = variant
         namespace = try ScratchNamespace()
         pins = try PinMount()
         let made = try namespace.run {
@@ -43,22 +47,22 @@ final class Lab {
             )
         }
         (a, b, c, uplink) = made
-        let configuration = Self.configuration(pins, change)
+        let configuration = Self.configuration(pins.path, change)
         datapath = try namespace.run { try Datapath(configuration) }
         try namespace.run { try fill() }
     }
 
     static func configuration(
-        _ pins: PinMount, _ change: (inout DatapathConfiguration) -> Void
+        _ mount: String, _ change: (inout DatapathConfiguration) -> Void
     ) -> DatapathConfiguration {
-        var configuration = DatapathConfiguration(pinDirectory: pins.path + "/skein", objectDirectory: objectDirectory)
+        var configuration = DatapathConfiguration(pinDirectory: mount + "/skein", objectDirectory: objectDirectory)
         configuration.sizes.flows = 8192
         configuration.sizes.fragments = 1024
         configuration.sizes.pods = 64
         configuration.sizes.cidrs = 64
         configuration.sizes.slots = 64
         configuration.sizes.policyRows = 512
-        configuration.sizes.portEntries = 4096
+        configuration.sizes.portEntries = 65_536
         configuration.sizes.endpoints = 32
         configuration.sizes.ruleHits = 128
         configuration.sizes.denySources = 1024
@@ -72,7 +76,7 @@ final class Lab {
     /// Puts another datapath in the place of the first, as an agent that starts again does. Nothing of the old one is
     /// detached.
     func restart(_ change: (inout DatapathConfiguration) -> Void = { _ in }) throws {
-        datapath = try Datapath(Self.configuration(pins, change))
+        datapath = try Datapath(Self.configuration(pins.path, change))
         try fill()
         try noteDrops()
     }
@@ -101,8 +105,11 @@ final class Lab {
 
     /// Makes everything as it was at first.
     func reset() throws {
-        try datapath.settle()
+        try settleAtOnce()
         try forgetFlows()
+        var ring = try RingBuffer(datapath.shared.events.duplicate())
+        try ring.consume { _ in }
+        try datapath.setDenyLists([], device: nil)
         try datapath.shared.fragments.deleteBatch(datapath.shared.fragments.entries().map(\.key))
         views = [:]
         rows = [:]
@@ -119,8 +126,14 @@ final class Lab {
         for number in datapath.endpoints.keys { try datapath.removeEndpoint(number) }
         for pod in pods { try datapath.setEndpoint(pod.endpoint, view: pod.view(policy: 1)) }
         try datapath.apply(changes)
-        try datapath.settle()
+        try settleAtOnce()
         try noteDrops()
+    }
+
+    /// Without waiting for packets in flight: between tests there are none.
+    private func settleAtOnce() throws {
+        datapath.leftover?.needsGrace = false
+        try datapath.settle()
     }
 
     /// Where `make bpf` puts the kernel programs.
