@@ -6,8 +6,8 @@
 #include "lib/flow.h"
 #include "lib/parse.h"
 
-static __always_inline int drop(struct __sk_buff *skb, const struct packet *p, const struct report *report,
-				int reason, const bool from_pod)
+static __always_inline int drop(struct __sk_buff *skb, const struct packet *p, const struct report *report, int reason,
+				const bool from_pod)
 {
 	count((from_pod ? DP_COUNT_DROP_FROM : DP_COUNT_DROP_TO) + (reason & 0xff), skb->len);
 	/* The chatter of a stack that looks for neighbours is counted, not told. */

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-int clibbpf_map_create(uint32_t type, const char *name, uint32_t key_size, uint32_t value_size,
-		       uint32_t max_entries, uint32_t flags)
+int clibbpf_map_create(uint32_t type, const char *name, uint32_t key_size, uint32_t value_size, uint32_t max_entries,
+		       uint32_t flags)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = flags);
 

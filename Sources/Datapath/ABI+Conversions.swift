@@ -11,7 +11,9 @@ extension dp_addr {
     }
 
     package var address: IPAddress {
-        func pair(_ a: UInt32, _ b: UInt32) -> UInt64 { UInt64(UInt32(bigEndian: a)) << 32 | UInt64(UInt32(bigEndian: b)) }
+        func pair(_ a: UInt32, _ b: UInt32) -> UInt64 {
+            UInt64(UInt32(bigEndian: a)) << 32 | UInt64(UInt32(bigEndian: b))
+        }
         return IPAddress(high: pair(w.0, w.1), low: pair(w.2, w.3))
     }
 }

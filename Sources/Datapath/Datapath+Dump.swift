@@ -12,18 +12,24 @@ extension Datapath {
         case "flows": return try dumpFlows(limit)
         case "pods":
             let rows = try set.pods.entries().map { key, value in
-                (key.address, [
-                    "\(key.address)", "\(value.identity)", "\(value.slot)", "\(value.endpoint)",
-                    value.flags & DP_POD_HOST.rawValue != 0
-                        ? "host" : value.flags & DP_POD_REMOTE_NODE.rawValue != 0 ? "remote-node" : "",
-                ])
+                (
+                    key.address,
+                    [
+                        "\(key.address)", "\(value.identity)", "\(value.slot)", "\(value.endpoint)",
+                        value.flags & DP_POD_HOST.rawValue != 0
+                            ? "host" : value.flags & DP_POD_REMOTE_NODE.rawValue != 0 ? "remote-node" : "",
+                    ]
+                )
             }
             return sorted(["ADDRESS", "IDENTITY", "SLOT", "ENDPOINT", "FLAGS"], rows, limit)
         case "cidrs":
             let rows = try set.cidrs.entries().map { key, value in
-                (key.addr.address, [
-                    key.prefix.map { "\($0)" } ?? "?", "\(value.identity)", "\(value.slot)",
-                ])
+                (
+                    key.addr.address,
+                    [
+                        key.prefix.map { "\($0)" } ?? "?", "\(value.identity)", "\(value.slot)",
+                    ]
+                )
             }
             return sorted(["PREFIX", "IDENTITY", "SLOT"], rows, limit)
         case "policy":

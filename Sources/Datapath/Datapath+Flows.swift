@@ -16,7 +16,9 @@ extension Datapath {
             seen += scan.count
             for index in 0..<scan.count where limits.expired(scan.key(index), scan.value(index), now: now) {
                 let key = scan.key(index)
-                guard let current = try shared.flows.lookup(key), limits.expired(key, current, now: now) else { continue }
+                guard let current = try shared.flows.lookup(key), limits.expired(key, current, now: now) else {
+                    continue
+                }
                 if try shared.flows.delete(key) { report.removed += 1 }
             }
         }

@@ -157,9 +157,11 @@ struct IdleCase: Sendable, CustomTestStringConvertible {
         try Lab.run { lab throws in
             // All in one chunk, so that all were read before the first is deleted.
             let count = 3_000
-            let closing = flow(
-                epoch: 0, last_seen: try lab.datapath.clock.tick() &- 50_000, end: (flow_end(), flow_end()), flags: 0,
-                drop: 0, direction: 0, pad: 0, cookie: 0)
+            let now = try lab.datapath.clock.tick()
+            var idle = flow()
+            idle.last_seen = now &- 50_000
+            var awake = flow()
+            awake.last_seen = now
             for index in 0..<count {
                 var key = flow_key()
                 key.addr.0 = dp_addr(lab.a.ipv4)

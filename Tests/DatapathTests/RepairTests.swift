@@ -165,7 +165,8 @@ struct Damage: Sendable, CustomTestStringConvertible {
             let desired = try desired(lab)
             for pod in lab.pods { try lab.datapath.attach(pod.number) }
             let before = try verdicts(lab)
-            #expect(try lab.datapath.verifyAndRepair(against: desired).repaired == [])
+            let first = try lab.datapath.verifyAndRepair(against: desired)
+            #expect(first.repaired == [])
 
             try damage.run(lab)
             let epoch = lab.datapath.shared.epoch

@@ -4,8 +4,10 @@
 const char *dp_drop_text(__u8 reason)
 {
 	switch (reason) {
-#define X(name, value, text) case value: return text;
-	DP_DROP_REASONS(X)
+#define X(name, value, text) \
+	case value:          \
+		return text;
+		DP_DROP_REASONS(X)
 #undef X
 	}
 	return "unknown";

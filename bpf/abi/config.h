@@ -10,15 +10,15 @@
 #pragma clang diagnostic error "-Wpadded"
 
 struct dp_config {
-	__u32 event_rate;    /* ring buffer events per tick and CPU; 0 turns events off */
-	__u8  tick_shift;    /* jiffies >> tick_shift is one tick, at most about a second */
-	__u8  enable_ipv4;   /* 0: every IPv4 packet is dropped as an unsupported protocol */
-	__u8  enable_ipv6;   /* likewise for IPv6 */
-	__u8  enable_fragments; /* 0: fragments are dropped */
-	__u8  enable_fib;    /* 1: packets for the outside leave by fib and neighbour; 0: by the host's stack */
-	__u8  event_new;     /* 1: new connections are reported */
-	__u8  event_drop;    /* 1: drops and refusals are reported */
-	__u8  count_hits;    /* 1: count new connections and refusals per rule */
+	__u32 event_rate;      /* ring buffer events per tick and CPU; 0 turns events off */
+	__u8 tick_shift;       /* jiffies >> tick_shift is one tick, at most about a second */
+	__u8 enable_ipv4;      /* 0: every IPv4 packet is dropped as an unsupported protocol */
+	__u8 enable_ipv6;      /* likewise for IPv6 */
+	__u8 enable_fragments; /* 0: fragments are dropped */
+	__u8 enable_fib;       /* 1: packets for the outside leave by fib and neighbour; 0: by the host's stack */
+	__u8 event_new;        /* 1: new connections are reported */
+	__u8 event_drop;       /* 1: drops and refusals are reported */
+	__u8 count_hits;       /* 1: count new connections and refusals per rule */
 };
 _Static_assert(sizeof(struct dp_config) == 12, "dp_config ABI");
 

@@ -15,9 +15,9 @@
  */
 struct flow_key {
 	struct dp_addr addr[2];
-	__be16 port[2];      /* ICMP echo: the identifier, twice */
+	__be16 port[2]; /* ICMP echo: the identifier, twice */
 	__u8 protocol;
-	__u8 requester;      /* ICMP echo: 1 + the end that asks, so that pings both ways are two flows */
+	__u8 requester; /* ICMP echo: 1 + the end that asks, so that pings both ways are two flows */
 	__u8 pad[2];
 };
 _Static_assert(sizeof(struct flow_key) == 40, "flow_key ABI");
@@ -28,25 +28,25 @@ _Static_assert(sizeof(struct flow_key) == 40, "flow_key ABI");
  * by `ifindex`, the kernel resolving the neighbour; else the host's stack.
  */
 struct flow_end {
-	__u32 ifindex;       /* host side of the pod's veth, or the device to leave by; 0: the stack */
-	__u8 mac[6];         /* endpoint != 0: destination MAC; else see flow_away */
-	__u16 endpoint;      /* local endpoint number, 0: not a pod of this node */
+	__u32 ifindex;  /* host side of the pod's veth, or the device to leave by; 0: the stack */
+	__u8 mac[6];    /* endpoint != 0: destination MAC; else see flow_away */
+	__u16 endpoint; /* local endpoint number, 0: not a pod of this node */
 };
 _Static_assert(sizeof(struct flow_end) == 12, "flow_end ABI");
 
 /* What `mac` holds for an end that is not delivered to a pod directly. */
 struct flow_away {
-	__u16 mtu;           /* of the route; 0: unknown. Native order */
-	__u16 from_low;      /* the interface that its packets must come in by, low and high half; 0: any */
-	__u16 from_high;     /* DP_AWAY_NODE: by none, this node's own stack sends them */
+	__u16 mtu;       /* of the route; 0: unknown. Native order */
+	__u16 from_low;  /* the interface that its packets must come in by, low and high half; 0: any */
+	__u16 from_high; /* DP_AWAY_NODE: by none, this node's own stack sends them */
 };
 #define DP_AWAY_NODE 0xffffffffu
 _Static_assert(sizeof(struct flow_away) == 6, "flow_away ABI");
 
 enum flow_flag : __u8 {
-	DP_FLOW_INITIATOR_1 = 1,  /* end 1 began; clear: end 0 */
-	DP_FLOW_REPLIED = 2,      /* a packet of the other direction was seen */
-	DP_FLOW_FIN_0 = 4,        /* end 0 has sent FIN (SCTP: SHUTDOWN) */
+	DP_FLOW_INITIATOR_1 = 1, /* end 1 began; clear: end 0 */
+	DP_FLOW_REPLIED = 2,     /* a packet of the other direction was seen */
+	DP_FLOW_FIN_0 = 4,       /* end 0 has sent FIN (SCTP: SHUTDOWN) */
 	DP_FLOW_FIN_1 = 8,
 	DP_FLOW_RESET = 16,       /* RST (SCTP: ABORT) seen */
 	DP_FLOW_ACKED = 32,       /* the initiator spoke after the reply: established */
@@ -61,14 +61,14 @@ enum flow_flag : __u8 {
  * needs of the value lies in the second.
  */
 struct flow {
-	__u32 epoch;         /* under which the verdict was given; read before judging */
-	__u32 last_seen;     /* tick of the last packet, written at most once a tick */
+	__u32 epoch;     /* under which the verdict was given; read before judging */
+	__u32 last_seen; /* tick of the last packet, written at most once a tick */
 	struct flow_end end[2];
-	__u8 flags;          /* enum flow_flag */
-	__u8 drop;           /* 0: may pass; else enum dp_drop */
-	__u8 direction;      /* enum dp_direction whose policy decided */
+	__u8 flags;     /* enum flow_flag */
+	__u8 drop;      /* 0: may pass; else enum dp_drop */
+	__u8 direction; /* enum dp_direction whose policy decided */
 	__u8 pad;
-	__u32 cookie;        /* rule that decided */
+	__u32 cookie; /* rule that decided */
 };
 _Static_assert(sizeof(struct flow) == 40, "flow ABI");
 
@@ -76,13 +76,13 @@ _Static_assert(sizeof(struct flow) == 40, "flow ABI");
 struct fragment_key {
 	struct dp_addr src, dst;
 	__be32 id;
-	__u8 protocol;       /* IPv6: what the fragment header names, which need not be the transport */
+	__u8 protocol; /* IPv6: what the fragment header names, which need not be the transport */
 	__u8 pad[3];
 };
 struct fragment {
-	__be16 port[2];      /* source, destination */
-	__u8 echo;           /* ICMP: enum dp_echo of the datagram */
-	__u8 protocol;       /* of the transport */
+	__be16 port[2]; /* source, destination */
+	__u8 echo;      /* ICMP: enum dp_echo of the datagram */
+	__u8 protocol;  /* of the transport */
 	__u8 pad[2];
 };
 enum dp_echo : __u8 {

@@ -9,7 +9,7 @@
 enum dp_verdict : __u8 {
 	DP_VERDICT_DEFAULT_DENY = 0, /* no rule allows it */
 	DP_VERDICT_ALLOW = 1,
-	DP_VERDICT_DENY = 2,         /* a rule refuses it */
+	DP_VERDICT_DENY = 2, /* a rule refuses it */
 };
 
 /*
@@ -18,17 +18,17 @@ enum dp_verdict : __u8 {
  */
 struct policy_key {
 	__u32 policy;
-	__u32 class_dir;     /* class_id << 1 | enum dp_direction */
+	__u32 class_dir; /* class_id << 1 | enum dp_direction */
 };
 _Static_assert(sizeof(struct policy_key) == 8, "policy_key ABI");
 
 struct policy_port {
-	__u16 first;         /* host byte order; ICMP: the type */
+	__u16 first; /* host byte order; ICMP: the type */
 	__u16 last;
-	__u8 protocol;       /* IP protocol number, 0: any */
-	__u8 verdict;        /* enum dp_verdict */
+	__u8 protocol; /* IP protocol number, 0: any */
+	__u8 verdict;  /* enum dp_verdict */
 	__u16 pad;
-	__u32 cookie;        /* the rule that decides */
+	__u32 cookie; /* the rule that decides */
 };
 _Static_assert(sizeof(struct policy_port) == 12, "policy_port ABI");
 
@@ -36,10 +36,10 @@ _Static_assert(sizeof(struct policy_port) == 12, "policy_port ABI");
 
 /* The first port entry that matches decides, then `table`, then the base. */
 struct policy_row {
-	__u32 table;         /* 0, or the number of this row's entries in `ports` */
+	__u32 table; /* 0, or the number of this row's entries in `ports` */
 	__u32 base_cookie;
 	__u8 base_verdict;
-	__u8 count;          /* port entries used */
+	__u8 count; /* port entries used */
 	__u16 pad;
 	struct policy_port port[DP_POLICY_INLINE_PORTS];
 };
@@ -47,7 +47,7 @@ _Static_assert(sizeof(struct policy_row) == 60, "policy_row ABI");
 
 /* `ports`, longest prefix match, for rows with more than DP_POLICY_INLINE_PORTS entries. */
 struct port_key {
-	__u32 prefixlen;     /* 48 + bits of `port` that count */
+	__u32 prefixlen; /* 48 + bits of `port` that count */
 	__u32 table;
 	__u8 protocol;
 	__u8 pad;

@@ -24,9 +24,9 @@ _Static_assert(sizeof(struct dp_state) == 8, "dp_state ABI");
 
 /* `base_slots`, one element: slots of addresses that no map knows. */
 struct dp_base_slots {
-	__u32 world4;        /* neither in `pods` nor in `cidrs`, IPv4 */
-	__u32 world6;        /* the same for IPv6 */
-	__u32 node;          /* this node's own processes */
+	__u32 world4; /* neither in `pods` nor in `cidrs`, IPv4 */
+	__u32 world6; /* the same for IPv6 */
+	__u32 node;   /* this node's own processes */
 	__u32 reserved;
 };
 _Static_assert(sizeof(struct dp_base_slots) == 16, "dp_base_slots ABI");
@@ -42,10 +42,10 @@ enum dp_view_flag : __u32 {
 
 /* What holds for an endpoint in one of the two phases of the epoch. */
 struct endpoint_view {
-	__u32 policy;        /* policy number (0: none loaded, nothing may pass) and enum dp_view_flag */
-	__u32 slot4;         /* slot of the endpoint's IPv4 address, index into `classes` */
-	__u32 slot6;         /* slot of its IPv6 address */
-	__u32 identity;      /* security identity, for events */
+	__u32 policy;   /* policy number (0: none loaded, nothing may pass) and enum dp_view_flag */
+	__u32 slot4;    /* slot of the endpoint's IPv4 address, index into `classes` */
+	__u32 slot6;    /* slot of its IPv6 address */
+	__u32 identity; /* security identity, for events */
 };
 
 /*
@@ -71,7 +71,7 @@ _Static_assert(sizeof(struct endpoint) == 64, "endpoint ABI");
 
 /* `classes`, by slot: which class of peers an address belongs to. */
 struct class_word {
-	__u32 class_id;      /* 0: no selector of any policy matches */
+	__u32 class_id; /* 0: no selector of any policy matches */
 	__u32 reserved;
 };
 _Static_assert(sizeof(struct class_word) == 8, "class_word ABI");
@@ -84,15 +84,15 @@ enum pod_flag : __u16 {
 /* `pods`, by struct dp_addr: pod and node addresses, exact match. */
 struct pod_entry {
 	__u32 identity;
-	__u32 slot;          /* used when `endpoint` is 0; else the endpoint's view speaks */
-	__u16 endpoint;      /* local endpoint number, 0: not on this node */
-	__u16 flags;         /* enum pod_flag */
+	__u32 slot;     /* used when `endpoint` is 0; else the endpoint's view speaks */
+	__u16 endpoint; /* local endpoint number, 0: not on this node */
+	__u16 flags;    /* enum pod_flag */
 };
 _Static_assert(sizeof(struct pod_entry) == 12, "pod_entry ABI");
 
 /* `cidrs`, longest prefix match: prefixes that rules name. */
 struct cidr_key {
-	__u32 prefixlen;     /* bits of `addr`; an IPv4 prefix counts from 96 */
+	__u32 prefixlen; /* bits of `addr`; an IPv4 prefix counts from 96 */
 	struct dp_addr addr;
 };
 struct cidr_entry {

@@ -16,7 +16,7 @@
 
 /* `deny_sources`, longest prefix match with struct cidr_key. */
 struct deny_entry {
-	__u32 group;         /* index into `deny_hits`, below DP_DENY_GROUPS, or DP_DENY_NOT */
+	__u32 group; /* index into `deny_hits`, below DP_DENY_GROUPS, or DP_DENY_NOT */
 };
 _Static_assert(sizeof(struct deny_entry) == 4, "deny_entry ABI");
 

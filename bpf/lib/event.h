@@ -50,13 +50,13 @@ static __always_inline void count_hit(__u32 cookie)
  */
 struct report {
 	__u32 src_identity, dst_identity;
-	__u32 cookie[2];                   /* by enum dp_direction */
-	__u16 src_endpoint, dst_endpoint;  /* of this packet's sender and receiver */
-	__u8 direction;                    /* that refused */
+	__u32 cookie[2];                  /* by enum dp_direction */
+	__u16 src_endpoint, dst_endpoint; /* of this packet's sender and receiver */
+	__u8 direction;                   /* that refused */
 };
 
-static __always_inline void emit(struct __sk_buff *skb, const struct packet *p, const struct report *r,
-				 __u8 type, __u8 reason, const bool from_pod)
+static __always_inline void emit(struct __sk_buff *skb, const struct packet *p, const struct report *r, __u8 type,
+				 __u8 reason, const bool from_pod)
 {
 	struct event_budget *budget = at(&event_budget, 0);
 	__u64 jiffies = bpf_jiffies64();

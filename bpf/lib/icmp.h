@@ -105,11 +105,7 @@ static __always_inline int icmp6_error(struct __sk_buff *skb, struct packet *p, 
 	protocol = ip->nexthdr;
 	offset += sizeof(*ip);
 	if (protocol == IPPROTO_FRAGMENT) {
-		struct {
-			__u8 next, reserved;
-			__be16 offset;
-			__be32 id;
-		} *fragment = header_at(skb, offset, 8);
+		struct ipv6_extension *fragment = header_at(skb, offset, sizeof(*fragment));
 
 		if (!fragment)
 			return -DP_DROP_INVALID_HEADER;

@@ -137,8 +137,8 @@ static __always_inline bool same_end(const struct flow *known, const struct flow
 
 struct judgement {
 	struct flow flow;
-	struct flow_end far;   /* a copy of the receiver's end */
-	bool known;            /* the flow goes on; else it begins with this packet */
+	struct flow_end far; /* a copy of the receiver's end */
+	bool known;          /* the flow goes on; else it begins with this packet */
 	struct report report;
 };
 
@@ -147,8 +147,8 @@ struct judgement {
  * has one. Returns 0 with j->flow filled (flow.drop says whether it may pass),
  * or -DP_DROP_* for a packet that is no flow's.
  */
-static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, const struct flow *known,
-				 __u32 epoch, const bool from_pod, struct judgement *j)
+static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, const struct flow *known, __u32 epoch,
+				 const bool from_pod, struct judgement *j)
 {
 	const __u8 src = p->src & 1;
 	struct side from = {}, to = {};

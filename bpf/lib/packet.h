@@ -4,10 +4,10 @@
 #include "common.h"
 
 enum packet_kind {
-	PACKET_FLOW = 0,     /* belongs to a flow, may begin one */
-	PACKET_OPENING = 1,  /* SYN, INIT: begins one, whatever the table says */
-	PACKET_REPLY = 2,    /* can only belong to a flow that exists: SYN+ACK, echo reply */
-	PACKET_ERROR = 3,    /* ICMP error: the key is that of the packet that it quotes */
+	PACKET_FLOW = 0,    /* belongs to a flow, may begin one */
+	PACKET_OPENING = 1, /* SYN, INIT: begins one, whatever the table says */
+	PACKET_REPLY = 2,   /* can only belong to a flow that exists: SYN+ACK, echo reply */
+	PACKET_ERROR = 3,   /* ICMP error: the key is that of the packet that it quotes */
 };
 
 struct packet {
@@ -23,9 +23,9 @@ struct packet {
 	__u8 icmp_type;
 	__u8 icmp_code;
 	__u8 hop_limit;
-	__u8 fragment;       /* enum fragment_kind */
+	__u8 fragment;          /* enum fragment_kind */
 	__u8 fragment_protocol; /* as its fragment_key has it */
-	__u8 relayed;        /* PACKET_ERROR: sent by a router, not by the end that the quoted packet went to */
+	__u8 relayed;           /* PACKET_ERROR: sent by a router, not by the end that the quoted packet went to */
 };
 
 enum fragment_kind {
@@ -63,6 +63,13 @@ struct icmp_header {
 	__u8 type, code;
 	__be16 checksum;
 	__be16 id, sequence;
+};
+
+/* Of any extension header; the fragment header uses all of it. */
+struct ipv6_extension {
+	__u8 next, length;
+	__be16 offset;
+	__be32 id;
 };
 
 /* From `offset` on, `size` bytes of the packet, or NULL. */

@@ -8,21 +8,38 @@
 #include "icmp.h"
 #include "packet.h"
 
-/* Combinations of FIN, SYN, RST and ACK that a TCP may send (RFC 9293, 3.10), as bits of a mask. */
-#define TCP_INDEX(flags) (((flags) & 7) | (((flags) & TCP_ACK) >> 1))
-#define TCP_VALID                                                                  \
-	(1u << TCP_INDEX(TCP_SYN) | 1u << TCP_INDEX(TCP_SYN | TCP_ACK) |           \
-	 1u << TCP_INDEX(TCP_ACK) | 1u << TCP_INDEX(TCP_FIN | TCP_ACK) |           \
-	 1u << TCP_INDEX(TCP_RST) | 1u << TCP_INDEX(TCP_RST | TCP_ACK))
+/* Combinations of FIN, SYN, RST and ACK that a TCP may send (RFC 9293, 3.10). */
+static __always_inline bool tcp_flags_valid(__u8 flags)
+{
+	const __u32 valid = 1u << TCP_SYN | 1u << (TCP_SYN | 8) | 1u << 8 | 1u << (TCP_FIN | 8) | 1u << TCP_RST |
+			    1u << (TCP_RST | 8);
+
+	/* ACK takes the place of PSH, which says nothing. */
+	return valid >> ((flags & 7) | (flags & TCP_ACK) >> 1) & 1;
+}
+
+struct tcp_header {
+	struct l4_ports ports;
+	__be32 sequence, acknowledgement;
+	__u8 data_offset, flags;
+	__be16 window, checksum, urgent;
+};
+
+struct udp_header {
+	struct l4_ports ports;
+	__be16 length, checksum;
+};
+
+struct sctp_header {
+	struct l4_ports ports;
+	__be32 tag, checksum;
+	__u8 chunk, chunk_flags;
+	__be16 chunk_length;
+};
 
 static __always_inline int parse_tcp(struct __sk_buff *skb, struct packet *p, __u32 offset, __u32 room)
 {
-	struct tcp_header {
-		struct l4_ports ports;
-		__be32 sequence, acknowledgement;
-		__u8 data_offset, flags;
-		__be16 window, checksum, urgent;
-	} *tcp = header_at(skb, offset, sizeof(*tcp));
+	struct tcp_header *tcp = header_at(skb, offset, sizeof(*tcp));
 	__u32 length;
 
 	if (!tcp)
@@ -30,7 +47,7 @@ static __always_inline int parse_tcp(struct __sk_buff *skb, struct packet *p, __
 	length = (tcp->data_offset >> 4) * 4;
 	if (length < sizeof(*tcp) || length > room)
 		return -DP_DROP_INVALID_HEADER;
-	if (!(TCP_VALID >> TCP_INDEX(tcp->flags) & 1) || !tcp->ports.dst || !tcp->ports.src)
+	if (!tcp_flags_valid(tcp->flags) || !tcp->ports.dst || !tcp->ports.src)
 		return -DP_DROP_INVALID_PACKET;
 
 	order_ports(&p->key, p->src, tcp->ports.src, tcp->ports.dst);
@@ -43,10 +60,7 @@ static __always_inline int parse_tcp(struct __sk_buff *skb, struct packet *p, __
 
 static __always_inline int parse_udp(struct __sk_buff *skb, struct packet *p, __u32 offset, __u32 room)
 {
-	struct udp_header {
-		struct l4_ports ports;
-		__be16 length, checksum;
-	} *udp = header_at(skb, offset, sizeof(*udp));
+	struct udp_header *udp = header_at(skb, offset, sizeof(*udp));
 	__u32 length;
 
 	if (!udp)
@@ -64,12 +78,7 @@ static __always_inline int parse_udp(struct __sk_buff *skb, struct packet *p, __
 /* RFC 9260, 3: the common header and the type of the first chunk. */
 static __always_inline int parse_sctp(struct __sk_buff *skb, struct packet *p, __u32 offset, __u32 room)
 {
-	struct sctp_header {
-		struct l4_ports ports;
-		__be32 tag, checksum;
-		__u8 chunk, chunk_flags;
-		__be16 chunk_length;
-	} *sctp = header_at(skb, offset, sizeof(*sctp));
+	struct sctp_header *sctp = header_at(skb, offset, sizeof(*sctp));
 
 	if (!sctp || room < sizeof(*sctp))
 		return -DP_DROP_INVALID_HEADER;
@@ -87,8 +96,8 @@ static __always_inline int parse_sctp(struct __sk_buff *skb, struct packet *p, _
 	case 6: /* ABORT */
 		p->tcp_flags = TCP_RST;
 		break;
-	case 7: /* SHUTDOWN */
-	case 8: /* SHUTDOWN ACK */
+	case 7:  /* SHUTDOWN */
+	case 8:  /* SHUTDOWN ACK */
 	case 14: /* SHUTDOWN COMPLETE */
 		p->tcp_flags = TCP_FIN;
 		break;
@@ -174,13 +183,13 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
 
 /* RFC 8200, 4: walks the extension headers to the transport header. Bounded, and each checked. */
 struct ipv6_chain {
-	__u32 offset;        /* of the header that `next` names, from the Ethernet header on */
-	__u32 room;          /* payload bytes from there */
+	__u32 offset; /* of the header that `next` names, from the Ethernet header on */
+	__u32 room;   /* payload bytes from there */
 	__be32 fragment_id;
 	__u16 fragment_offset;
 	__u8 next;
 	__u8 fragmented;
-	__u8 fragment_next;  /* what the fragment header names */
+	__u8 fragment_next; /* what the fragment header names */
 	__u8 more;
 };
 
@@ -190,11 +199,7 @@ static __always_inline int skip_extensions(struct __sk_buff *skb, struct ipv6_ch
 {
 #pragma unroll
 	for (int i = 0; i <= IPV6_MAX_EXTENSIONS; i++) {
-		struct {
-			__u8 next, length;
-			__be16 offset;
-			__be32 id;
-		} *ext;
+		struct ipv6_extension *ext;
 		__u32 length;
 
 		switch (chain->next) {

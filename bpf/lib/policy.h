@@ -5,21 +5,21 @@
 #include "packet.h"
 
 enum side_kind {
-	SIDE_AWAY = 0,     /* outside, or a pod or node elsewhere */
-	SIDE_POD = 1,      /* a pod of this node */
-	SIDE_NODE = 2,     /* this node's own stack */
-	SIDE_UNREADY = 3,  /* a pod of this node that is being made or removed */
+	SIDE_AWAY = 0,    /* outside, or a pod or node elsewhere */
+	SIDE_POD = 1,     /* a pod of this node */
+	SIDE_NODE = 2,    /* this node's own stack */
+	SIDE_UNREADY = 3, /* a pod of this node that is being made or removed */
 };
 
 /* One end of a packet, resolved under one epoch. */
 struct side {
-	__u32 policy;      /* endpoint_view.policy; SIDE_POD only */
+	__u32 policy; /* endpoint_view.policy; SIDE_POD only */
 	__u32 slot;
 	__u32 identity;
-	__u32 ifindex;     /* SIDE_POD only */
-	__u16 endpoint;    /* SIDE_POD only */
-	__u8 kind;         /* enum side_kind */
-	__u8 mac[6];       /* SIDE_POD only */
+	__u32 ifindex;  /* SIDE_POD only */
+	__u16 endpoint; /* SIDE_POD only */
+	__u8 kind;      /* enum side_kind */
+	__u8 mac[6];    /* SIDE_POD only */
 };
 
 static __always_inline void side_of_endpoint(const struct endpoint *ep, __u16 number, __u32 epoch, bool v4,
@@ -47,8 +47,7 @@ static __always_inline bool endpoint_has(const struct endpoint *ep, const struct
 }
 
 /* An address that no local endpoint vouched for. */
-static __always_inline void side_of_address(const struct dp_addr *addr, bool v4, __u32 epoch,
-					    struct side *side)
+static __always_inline void side_of_address(const struct dp_addr *addr, bool v4, __u32 epoch, struct side *side)
 {
 	const struct pod_entry *pod = bpf_map_lookup_elem(&pods, addr);
 	struct cidr_key key = { .prefixlen = 128, .addr = *addr };
@@ -91,11 +90,10 @@ static __always_inline __u32 class_of(__u32 slot)
 
 struct decision {
 	__u32 cookie;
-	__u8 verdict;      /* enum dp_verdict */
+	__u8 verdict; /* enum dp_verdict */
 };
 
-static __always_inline void row_decide(const struct policy_row *row, __u8 protocol, __u16 port,
-				       struct decision *out)
+static __always_inline void row_decide(const struct policy_row *row, __u8 protocol, __u16 port, struct decision *out)
 {
 #pragma unroll
 	for (int i = 0; i < DP_POLICY_INLINE_PORTS; i++) {
@@ -113,7 +111,10 @@ static __always_inline void row_decide(const struct policy_row *row, __u8 protoc
 	}
 	if (row->table) {
 		struct port_key key = {
-			.prefixlen = 64, .table = row->table, .protocol = protocol, .port = bpf_htons(port),
+			.prefixlen = 64,
+			.table = row->table,
+			.protocol = protocol,
+			.port = bpf_htons(port),
 		};
 		const struct port_entry *entry = bpf_map_lookup_elem(&ports, &key);
 

@@ -10,9 +10,9 @@
 
 struct bench_template {
 	__u8 bytes[80];
-	__u32 source_offset;  /* of the source port; 0: don't vary the flow */
-	__u32 mask;           /* number of flows - 1 */
-	__u32 multiplier;     /* odd: the order in which they come */
+	__u32 source_offset; /* of the source port; 0: don't vary the flow */
+	__u32 mask;          /* number of flows - 1 */
+	__u32 multiplier;    /* odd: the order in which they come */
 	__u32 pad;
 };
 

@@ -39,8 +39,8 @@ int clibbpf_prog_load(uint32_t type, const char *name, const uint64_t *instructi
 /* ---- map.c */
 
 /* Returns the map's fd. */
-int clibbpf_map_create(uint32_t type, const char *name, uint32_t key_size, uint32_t value_size,
-		       uint32_t max_entries, uint32_t flags);
+int clibbpf_map_create(uint32_t type, const char *name, uint32_t key_size, uint32_t value_size, uint32_t max_entries,
+		       uint32_t flags);
 /* Shared, readable and writable mapping of a BPF_F_MMAPABLE array. */
 int clibbpf_map_mmap(int map_fd, size_t length, void **address);
 
@@ -66,8 +66,7 @@ struct clibbpf_link_info {
 	uint32_t ifindex;     /* 0: the device is gone */
 	uint32_t attach_type; /* TCX only; the kernel writes nothing here for XDP */
 };
-_Static_assert(offsetof(struct clibbpf_link_info, ifindex) == 16,
-	       "the union of bpf_link_info is 8-byte aligned");
+_Static_assert(offsetof(struct clibbpf_link_info, ifindex) == 16, "the union of bpf_link_info is 8-byte aligned");
 
 /* Returns the link's fd. `flags` are XDP_FLAGS_* for XDP, 0 for TCX (behind what is attached already). */
 int clibbpf_link_create(int prog_fd, uint32_t ifindex, uint32_t attach_type, uint32_t flags);
