@@ -28,6 +28,10 @@ package struct AgentService: Service {
         self.settings = settings
         self.host = host
         self.logger = logger
+        if settings.runDirectory.isFresh {
+            let running = try host.links().filter { $0.isPodLink && $0.isUp }
+            guard running.isEmpty else { throw ForeignPods(directory: settings.runDirectory.path, running) }
+        }
         try settings.runDirectory.prepare()
         lock = try settings.runDirectory.takeLock()
         let manifests = ManifestSource(

@@ -23,18 +23,27 @@ package struct RunDirectory: Sendable {
     package var socket: String { path + "/agent.sock" }
 
     /// Makes the folders where they are missing; for root's eyes only.
+    ///
+    /// - Throws: SystemError, also if one of them is a symbolic link, or somebody else may write there: what lies in them
+    ///   decides which devices live.
     package func prepare() throws(SystemError) {
-        try Directory.create(path)
-        try Directory.create(endpoints)
-        try Directory.create(deleted)
+        for folder in [path, endpoints, deleted] {
+            try Directory.create(folder)
+            try Directory.requirePrivate(folder)
+        }
     }
+
+    /// No agent has worked with it yet.
+    package var isFresh: Bool { unsafe access(endpoints, F_OK) != 0 }
 
     /// Takes the lock that one agent at a time can have; it is free again when the value is gone, or its process.
     package func takeLock() throws -> RunLock { try RunLock(path: lock, directory: path) }
 
-    /// Removes all of it, as for an uninstallation. The folder itself stays if somebody put other files there.
+    /// Removes all of it, as for an uninstallation, but for the records of endpoints: pods that still run are adopted by
+    /// them when an agent comes back. The folder itself stays if anything is left in it.
     package func remove() throws(SystemError) {
-        for folder in [endpoints, deleted, manifests, denyLists] { try Directory.removeTree(folder) }
+        for folder in [deleted, manifests, denyLists] { try Directory.removeTree(folder) }
+        try SystemError.ignoring(.notEmpty) { () throws(SystemError) in try Directory.remove(endpoints) }
         for file in [pools, socket, lock] { try AtomicFile.remove(file) }
         try SystemError.ignoring(.notEmpty) { () throws(SystemError) in try Directory.remove(path) }
     }
@@ -46,10 +55,17 @@ package final class RunLock: Sendable {
 
     /// - Throws: `RunDirectoryBusy` when another process has it.
     init(path: String, directory: String) throws {
-        let file = try OwnedFD.open(path, O_RDWR | O_CREAT, mode: 0o600)
+        let file = try OwnedFD.open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
         let raw = file.raw
-        if flock(raw, LOCK_EX | LOCK_NB) != 0 {
+        // A process that was killed holds it until the kernel has taken it apart.
+        var attempts = 0
+        while flock(raw, LOCK_EX | LOCK_NB) != 0 {
             guard errno == EWOULDBLOCK else { throw SystemError("flock", Errno(rawValue: errno), path) }
+            attempts += 1
+            if attempts < 20 {
+                usleep(100_000)
+                continue
+            }
             let pid = String(decoding: try file.readAll(path), as: UTF8.self).split(separator: "\n").first
             throw RunDirectoryBusy(directory: directory, pid: pid.flatMap { Int32($0) })
         }
@@ -69,5 +85,17 @@ package struct RunDirectoryBusy: Error, CustomStringConvertible {
         return
             "another skein-agent\(who) is running on \(directory): stop it first, or give this one another --run-dir "
             + "and --bpffs"
+    }
+}
+
+/// The node has running pods that a run directory which was never used can't know: it is most likely the wrong one, and to
+/// go on would be to take their network away.
+package struct ForeignPods: Error, CustomStringConvertible {
+    package let description: String
+
+    init(directory: String, _ links: [HostLink]) {
+        description =
+            "\(directory) is new, but the node has \(links.count) devices of running pods (\(links[0].name), ...): start "
+            + "the agent with the --run-dir that it had before; if that is lost, delete the pods or their devices first"
     }
 }

@@ -22,6 +22,18 @@ package enum Directory {
         }
     }
 
+    /// ELOOP for a symbolic link, EPERM if it belongs to another user or others may write in it.
+    package static func requirePrivate(_ path: String) throws(SystemError) {
+        var status = stat()
+        try retrying("lstat", path) { unsafe lstat(path, &status) }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            throw SystemError("use", Errno(rawValue: ELOOP), path, detail: "it is not a folder")
+        }
+        guard status.st_uid == geteuid(), status.st_mode & 0o022 == 0 else {
+            throw SystemError("use", .perm, path, detail: "others may write in it, or own it")
+        }
+    }
+
     /// The names of its entries, sorted, without "." and "..". ENOENT if it isn't there.
     package static func names(in path: String) throws(SystemError) -> [String] {
         guard let stream = unsafe opendir(path) else { throw SystemError("opendir", Errno(rawValue: errno), path) }

@@ -15,7 +15,8 @@ package struct NetworkNamespace: ~Copyable, Sendable {
     /// Opens a namespace by path: a bind mount such as /run/netns/NAME, or /proc/PID/ns/net.
     /// EINVAL if there is something else at the path.
     package init(path: String) throws(SystemError) {
-        let fd = try OwnedFD.open(path, O_RDONLY)
+        // Something else at the path, a FIFO perhaps, must not keep the caller waiting.
+        let fd = try OwnedFD.open(path, O_RDONLY | O_NONBLOCK)
         // Without this check a wrong path shows up only later, as an EINVAL of setns or of netlink.
         guard try checking("statfs", path, { unsafe clinux_is_nsfs(path) }) == 1 else {
             throw SystemError("open network namespace", .invalid, path)

@@ -113,6 +113,12 @@ import Testing
                 // Nobody else may use such a connection.
                 #expect(try lab.deliver(talk.fromClient(.push), to: lab.a, ingress: lab.uplink).action.isDrop)
                 #expect(try lab.deliver(talk.fromClient(.push), to: lab.a, ingress: lab.c.ifindex).action.isDrop)
+                // Nor end it.
+                #expect(try lab.deliver(talk.fromClient(.push), to: lab.a, ingress: 0).action == .pass)
+                lab.datapath.judgeAgain()
+                #expect(try lab.deliver(talk.fromClient(.push), to: lab.a, ingress: lab.uplink).action.isDrop)
+                #expect(try lab.deliver(talk.fromClient(.push), to: lab.a, ingress: 0).action == .pass)
+                #expect(try lab.send(talk.fromServer(.push), by: lab.a).action == .pass)
             }
             let back = Talk(client: lab.a.address(family), server: Peers.host.address(family), sport: 1)
             #expect(try lab.send(back.opening, by: lab.a).action == .drop(DP_DROP_POLICY_DENY))

@@ -31,19 +31,23 @@ static __always_inline int sender_from_pod(struct __sk_buff *skb, const struct p
 
 /* The sender of a packet that the host's stack hands to a pod. */
 static __always_inline int sender_from_stack(struct __sk_buff *skb, const struct packet *p, __u32 epoch,
-					     struct side *from)
+					     struct side *from, bool known)
 {
 	const struct dp_base_slots *base;
 
-	/* Never received by any device: this node's own process sent it. */
-	if (!skb->ingress_ifindex) {
-		from->kind = SIDE_NODE;
+	side_of_address(addr_of(p, p->src), p->v4, epoch, from);
+	/*
+	 * This node's own process: an address of the node, received by no device,
+	 * and for what begins a flow a socket that it came from. That no device
+	 * received it is not enough: conntrack takes IPv6 packets apart again
+	 * that it has reassembled, and what comes out looks like our own.
+	 */
+	if (from->kind == SIDE_NODE && !skb->ingress_ifindex && (known || skb->sk)) {
 		from->identity = DP_IDENTITY_HOST;
 		base = at(&base_slots, 0);
 		from->slot = base ? READ_ONCE(base->node) : 0;
 		return 0;
 	}
-	side_of_address(addr_of(p, p->src), p->v4, epoch, from);
 	if (from->kind == SIDE_NODE || from->kind == SIDE_UNREADY)
 		return -DP_DROP_INVALID_SOURCE_IP;
 	if (from->kind == SIDE_POD && from->ifindex != skb->ingress_ifindex)
@@ -170,7 +174,7 @@ static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, 
 		if (to.kind == SIDE_UNREADY)
 			return -DP_DROP_NO_ENDPOINT;
 	} else {
-		ret = sender_from_stack(skb, p, epoch, &from);
+		ret = sender_from_stack(skb, p, epoch, &from, known != NULL);
 		j->report.src_identity = from.identity;
 		j->report.src_endpoint = from.endpoint;
 		if (ret < 0)

@@ -10,7 +10,7 @@ extension Agent {
     /// on the pod has its policy. Returns when all of it is so.
     ///
     /// - Parameter ifindex: of the host side of the veth.
-    /// - Throws: `APIError`; then the endpoint is gone with all that was reserved for it.
+    /// - Throws: `APIError`; then an endpoint that was pending is gone with all that was reserved for it.
     package func attach(_ key: EndpointKey, ifindex: UInt32) throws {
         let datapath = try requireDatapath()
         guard let record = endpointTable[key] else {
@@ -19,6 +19,12 @@ extension Agent {
                 retryable: true)
         }
         if record.state == .ready, record.ifindex == ifindex { return }
+        if record.state == .ready {
+            // The pod that runs is no business of whoever asks for another device.
+            throw APIError(
+                code: APIError.Code.conflict, message: "endpoint \(key) (\(record.podText)) is attached already",
+                retryable: false)
+        }
         do {
             try requireLink(record, ifindex: ifindex)
             try putPolicy(of: record)

@@ -76,13 +76,13 @@ extension Agent {
         log(record, "remember") { try store.save(gone) }
     }
 
-    /// From the outside in: nobody may send to it any more, the programs go, the device, and last the reservation, so
-    /// that its addresses are nobody else's while any of it is left.
+    /// The device goes first, so that there is never one without programs; last the reservation, so that its addresses
+    /// are nobody else's while any of it is left.
     private func remove(_ record: EndpointRecord) throws {
+        try host.deleteLink(named: record.hostInterface)
         policy.removeEndpoint(record.number)
         applyPolicyOrNote()
         try datapath?.removeEndpoint(record.number)
-        try host.deleteLink(named: record.hostInterface)
         try store.remove(record.key)
         forget(record)
     }

@@ -4,6 +4,7 @@ import Model
 /// Which objects are in force, of which file, while files come, change, break and go.
 ///
 /// - A file whose documents are all valid is in force as it is.
+/// - A file in which nothing is left counts as broken: to take its objects away, it is removed.
 /// - A file with a broken document: its valid objects are in force, and those that were and are not among them stay,
 ///   because any of them may be what the broken document was meant to be.
 /// - An object that two documents define is that of the one which was in force first; of files read at the same
@@ -74,6 +75,15 @@ struct ManifestState: Sendable {
             files[name, default: File()].errors = decoded.errors
             files[name]?.pending = []
             if !decoded.errors.isEmpty { return }
+            // More often the first moment of a slow writer than somebody's wish.
+            if decoded.objects.isEmpty, files[name]?.held.isEmpty == false {
+                files[name]?.errors = [
+                    ManifestError(
+                        file: name,
+                        message: "there is nothing in it any more; what it defined stays in force until it is removed")
+                ]
+                return
+            }
             kept = Set(decoded.objects.map(\.reference))
         }
         for (reference, placed) in files[name]?.held ?? [:] where !kept.contains(reference) {

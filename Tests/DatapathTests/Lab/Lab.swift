@@ -123,6 +123,10 @@ final class Lab {
             PolicyRowKey(
                 policy: key.policy, classID: key.class_dir >> 1, direction: key.class_dir & 1 == 0 ? .ingress : .egress)
         }
+        let slots = Set(changes.classWords.map(\.slot))
+        for slot in 0..<UInt32(datapath.configuration.sizes.slots) where !slots.contains(slot) {
+            if datapath.set.classes.loadWord(at: Int(slot), \.class_id) != 0 { changes.classWords.append((slot, 0)) }
+        }
         for number in datapath.endpoints.keys { try datapath.removeEndpoint(number) }
         for pod in pods { try datapath.setEndpoint(pod.endpoint, view: pod.view(policy: 1)) }
         try datapath.apply(changes)
