@@ -69,26 +69,28 @@ import Testing
     private func run(_ lab: Lab, _ entry: Corpus.Entry) throws -> Bool? {
         let verdict: Int32
         do {
-            switch entry.place {
-            case .from(let number):
-                let ifindex = lab.pods[Int(number) - 1].ifindex
-                verdict = try lab.datapath.fromEndpoint.testRun(
-                    entry.frame, context: SkbContext(ifindex: ifindex, ingressIfindex: ifindex), returnsPacket: false
-                ).verdict
-            case .to(let number, let ingress):
-                let ifindex = lab.pods[Int(number) - 1].ifindex
-                verdict = try lab.datapath.toEndpoint.testRun(
-                    entry.frame, context: SkbContext(ifindex: ifindex, ingressIfindex: ingress), returnsPacket: false
-                ).verdict
-            }
-        } catch where error.errno == .invalid && entry.frame.count < 54 {
-            return nil
+            verdict = try testRun(lab, entry)
+        } catch {
+            if error.errno == .invalid, entry.frame.count < 54 { return nil }
+            throw error
         }
         guard [0, 2, 7].contains(verdict) else {
             Issue.record("verdict \(verdict)")
             return nil
         }
         return verdict != 2
+    }
+
+    private func testRun(_ lab: Lab, _ entry: Corpus.Entry) throws(BPFError) -> Int32 {
+        switch entry.place {
+        case .from(let number):
+            let ifindex = lab.pods[Int(number) - 1].ifindex
+            let context = SkbContext(ifindex: ifindex, ingressIfindex: ifindex)
+            return try lab.datapath.fromEndpoint.testRun(entry.frame, context: context, returnsPacket: false).verdict
+        case .to(let number, let ingress):
+            let context = SkbContext(ifindex: lab.pods[Int(number) - 1].ifindex, ingressIfindex: ingress)
+            return try lab.datapath.toEndpoint.testRun(entry.frame, context: context, returnsPacket: false).verdict
+        }
     }
 
     /// Puts compiled policies of all languages' parts into the kernel and gives all that is in it.

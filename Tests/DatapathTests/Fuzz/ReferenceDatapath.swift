@@ -11,6 +11,8 @@ struct ReferenceDatapath {
         case from(UInt16)
         /// On its way into a pod, from a device; 0: from a process of the node.
         case to(UInt16, ingress: UInt32)
+
+        fileprivate var isDelivery: Bool { if case .to = self { true } else { false } }
     }
 
     private enum Side: Hashable {
@@ -199,7 +201,7 @@ struct ReferenceDatapath {
         flow.isRefused = !isAllowed
         flow.isFromNode = flow.isFromNode || isFromNode
         flow.homes = [
-            packet.source: home(from, isTranslated: if case .to = place { true } else { false }),
+            packet.source: home(from, isTranslated: place.isDelivery),
             packet.destination: home(to, isTranslated: isTranslated(known?.homes[packet.destination])),
         ]
         flows[id] = flow
