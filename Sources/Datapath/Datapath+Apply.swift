@@ -118,11 +118,8 @@ extension Datapath {
             report.classWords += 1
         }
         for (prefix, identity, slot) in changes.prefixes {
-            let key = cidr_key(prefix)
-            undo.prefixes.append((key, try set.cidrs.lookup(key)))
-            try translate(sizes) { () throws(BPFError) in
-                try set.cidrs.update(key, cidr_entry(identity: identity, slot: slot))
-            }
+            let key = cidr_key(prefix), entry = cidr_entry(identity: identity, slot: slot)
+            undo.prefixes.append((key, try replacePrefix(key, entry)))
             report.prefixes += 1
         }
         for (address, entry) in changes.peers {
@@ -130,6 +127,20 @@ extension Datapath {
             undo.peers.append((key, try set.pods.lookup(key)))
             try translate(sizes) { () throws(BPFError) in try set.pods.update(key, pod_entry(entry)) }
             report.peers += 1
+        }
+    }
+
+    /// Returns what was there before. A lookup alone would give the entry of a wider prefix.
+    private func replacePrefix(_ key: cidr_key, _ entry: cidr_entry) throws -> cidr_entry? {
+        do {
+            try set.cidrs.update(key, entry, .noExist)
+            return nil
+        } catch where error.errno == .exists {
+            let before = try set.cidrs.lookup(key)
+            try set.cidrs.update(key, entry)
+            return before
+        } catch {
+            return try translate(configuration.sizes) { () throws(BPFError) in throw error }
         }
     }
 

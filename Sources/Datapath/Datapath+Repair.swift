@@ -81,13 +81,14 @@ extension Datapath {
     }
 
     private func repairPrefixes(_ desired: Changeset, _ report: inout RepairReport) throws {
-        var unexpected = Set(try set.cidrs.entries().compactMap(\.key.prefix))
+        // Not by lookup, which would give the entry of a wider prefix.
+        let pairs = try set.cidrs.entries().compactMap { key, entry in key.prefix.map { ($0, entry) } }
+        let actual = Dictionary(pairs) { $1 }
+        var unexpected = Set(actual.keys)
         for (prefix, identity, slot) in desired.prefixes {
             report.checked += 1
             unexpected.remove(prefix)
-            if let actual = try set.cidrs.lookup(cidr_key(prefix)), actual.identity == identity, actual.slot == slot {
-                continue
-            }
+            if let entry = actual[prefix], entry.identity == identity, entry.slot == slot { continue }
             try set.cidrs.update(cidr_key(prefix), cidr_entry(identity: identity, slot: slot))
             report.repaired.append("cidrs: \(prefix)")
         }

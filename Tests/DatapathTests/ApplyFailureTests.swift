@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import NetTypes
 import PolicyEngine
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 /// A change that doesn't fit into a map.
 struct Overflow: Sendable, CustomTestStringConvertible {

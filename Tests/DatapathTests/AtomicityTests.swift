@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import Model
 import NetTypes
 import PolicyEngine
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 /// No packet is judged by half of a change: one thread flips between two policies, another sends packets that both
 /// policies treat alike, and that any mixture of the two would treat otherwise.
@@ -116,7 +117,7 @@ import Testing
             }
             let seen = hammer.stop()
             #expect(seen.failure == nil)
-            #expect(seen.verdicts == [[2], [2], [2], [2], [7, 0], [7, 0]].map(Set.init) || seen.verdicts.prefix(4).allSatisfy { $0 == [2] })
+            #expect(seen.verdicts.prefix(4).allSatisfy { $0 == [2] })
             let strays = try strays(lab, before, hammer.roundCount)
             #expect(strays.passed == 0, "of \(hammer.roundCount) rounds")
             #expect(strays.refused == 0)
@@ -141,5 +142,100 @@ import Testing
             #expect(strays.passed != 0 || strays.refused != 0)
             #expect(seen.verdicts.prefix(4).contains { $0.count > 1 })
         }
+    }
+
+    /// Compiled policies whose selectors divide and join the classes of peers: rows and class words change before the
+    /// switch, and must not show.
+    @Test func `classes that are divided and joined are not seen to change`() throws {
+        try Lab.run { lab throws in
+            var receiver = lab.b.endpoint
+            receiver.mac = lab.a.gateway
+            try lab.datapath.setEndpoint(receiver, view: lab.b.view(policy: 1))
+            var compiler = compiler(lab)
+            stagePolicy(0, &compiler)
+            try lab.datapath.apply(withoutBase(lab))
+            try lab.datapath.apply(compiler.commit())
+
+            var jobs: [Hammer.Job] = []
+            for family in Family.allCases {
+                let (a, b, c) = (lab.a.address(family), lab.b.address(family), lab.c.address(family))
+                // Refused by every one of the policies, and allowed by every one.
+                for (packet, pod) in [
+                    (Talk(client: c, server: b).opening, lab.c), (Talk(client: a, server: b, dport: 81).opening, lab.a),
+                    (Talk(client: a, server: b).opening, lab.a),
+                ] {
+                    jobs.append(Hammer.Job(frame: packet.sent(by: pod).bytes, ifindex: pod.ifindex, repetitions: 50))
+                }
+            }
+            let before = try tally(lab)
+            let hammer = try Hammer(lab, jobs)
+            var words = 0
+            for turn in 1...40 {
+                stagePolicy(turn, &compiler)
+                let changes = compiler.commit(collecting: turn % 2 == 0)
+                words += changes.classWords.count
+                try lab.datapath.apply(changes)
+                #expect(hammer.waitRounds(1))
+            }
+            let seen = hammer.stop()
+            #expect(seen.failure == nil)
+            #expect(words > 20, "classes were divided and joined")
+            let after = try tally(lab)
+            let repetitions = UInt64(50 * hammer.roundCount)
+            #expect(after.passed - before.passed == 2 * repetitions)
+            #expect(after.refused - before.refused == 4 * repetitions)
+            #expect(after.other == before.other)
+        }
+    }
+
+    private func compiler(_ lab: Lab) -> PolicyCompiler {
+        var compiler = PolicyCompiler()
+        for (pod, app) in zip(lab.pods, ["a", "b", "c"]) {
+            let labels = SecurityLabels(
+                namespace: "default", namespaceLabels: ["team": "x"], podLabels: ["app": app, "tier": "front"])
+            compiler.stage(PolicyEndpoint(number: pod.number, addresses: [pod.ipv4, pod.ipv6], labels: labels))
+        }
+        for family in Family.allCases { compiler.stage(.host, at: Peers.host.address(family)) }
+        return compiler
+    }
+
+    /// What the lab has by itself, taken away.
+    private func withoutBase(_ lab: Lab) -> Changeset {
+        let base = lab.base()
+        var changes = Changeset()
+        changes.removedPeers = base.peers.map(\.address)
+        changes.removedPrefixes = base.prefixes.map(\.prefix)
+        changes.classWords = base.classWords.map { ($0.slot, 0) }
+        return changes
+    }
+
+    /// Pod 1 may reach port 80 of pod 2, and nobody else anything, said in ever other ways.
+    private func stagePolicy(_ turn: Int, _ compiler: inout PolicyCompiler) {
+        func selector(_ labels: Labels, _ expressions: [LabelSelector.Requirement] = []) -> PeerSelector {
+            .pods(
+                PodSelector(
+                    namespaces: .named("default"),
+                    pods: LabelSelector(matchLabels: labels, matchExpressions: expressions)))
+        }
+        let only: [PeerSelector] =
+            switch turn % 4 {
+            case 0: [selector(["app": "a"])]
+            case 1: [selector(["tier": "front"], [.init(key: "app", operator: .in, values: ["a", "x"])])]
+            case 2: [selector([:], [.init(key: "app", operator: .notIn, values: ["b", "c"])])]
+            default:
+                [.addresses(AddressBlock(prefix("10.1.0.1/32"))), .addresses(AddressBlock(prefix("fd00:1::1/128")))]
+            }
+        let reference = ObjectReference(kind: "Test", namespace: "default", name: "policy-\(turn % 3)")
+        compiler.stageRemoval(of: ObjectReference(kind: "Test", namespace: "default", name: "policy-\((turn + 2) % 3)"))
+        compiler.stage(
+            PolicyObject(
+                reference: reference,
+                subject: PodSelector(namespaces: .named("default"), pods: LabelSelector(matchLabels: ["app": "b"])),
+                defaultDeny: [.ingress],
+                rules: [
+                    PolicyRule(
+                        action: .allow, direction: .ingress, peers: only, ports: [.range(.tcp, PortRange(80))],
+                        origin: RuleOrigin(object: reference, direction: .ingress, index: 0))
+                ]))
     }
 }

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import Kernel
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 /// How many instructions the verifier goes through for a program, with every setting on, off, and alone. A number that
 /// jumps is a program that some kernel may refuse.
 ///
 /// `bpf/budgets.txt` has the most that is allowed; `SKEIN_UPDATE_BUDGETS=1` writes what is so now.
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root")) struct BudgetTests {
-    private static let file = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/bpf/budgets.txt"
+    private static let file =
+        "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/bpf/budgets.txt"
     private static let tolerance = 1.10
 
     private struct Entry: Hashable, Comparable {

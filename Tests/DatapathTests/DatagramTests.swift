@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import NetTypes
 import PolicyEngine
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 /// UDP, SCTP and pings.
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root")) struct DatagramTests {

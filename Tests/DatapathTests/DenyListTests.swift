@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import Kernel
 import NetTypes
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root")) struct DenyListTests {
     private static let device = "uplink"
@@ -23,7 +24,8 @@ import Testing
 
     private func verdict(_ lab: Lab, from source: String) throws -> Int32 {
         let isIPv4 = address(source).isIPv4
-        return try verdict(lab, .udp(from: address(source), to: address(isIPv4 ? "10.1.0.1" : "fd00:1::1"), sport: 1, dport: 2))
+        return try verdict(
+            lab, .udp(from: address(source), to: address(isIPv4 ? "10.1.0.1" : "fd00:1::1"), sport: 1, dport: 2))
     }
 
     private func set(_ lab: Lab, _ lists: [(String, [String])]) throws {
@@ -49,7 +51,9 @@ import Testing
             try set(lab, [("bad", ["192.0.2.0/24", "2001:db8::/32"])])
             for source in ["192.0.2.1", "2001:db8::1"] {
                 let target = address(address(source).isIPv4 ? "10.1.0.1" : "fd00:1::1")
-                let packet = Packet.udp(from: address(source), to: target, sport: 1, dport: 2).with { $0.vlanTags = tags }
+                let packet = Packet.udp(from: address(source), to: target, sport: 1, dport: 2).with {
+                    $0.vlanTags = tags
+                }
                 #expect(try verdict(lab, packet) == Self.drop)
                 #expect(try verdict(lab, packet.withIP { $0.source = target }) == Self.pass)
             }
@@ -59,7 +63,10 @@ import Testing
     @Test func `what has no source address passes to the stack`() throws {
         try Lab.run { lab throws in
             try set(lab, [("all", ["0.0.0.0/0", "::/0"])])
-            #expect(try verdict(lab, .arp(from: address("192.0.2.1"), mac: mac("02:00:00:00:00:01"), to: address("10.1.0.1"))) == Self.pass)
+            #expect(
+                try verdict(
+                    lab, .arp(from: address("192.0.2.1"), mac: mac("02:00:00:00:00:01"), to: address("10.1.0.1")))
+                    == Self.pass)
             let packet = Packet.udp(from: address("192.0.2.1"), to: address("10.1.0.1"), sport: 1, dport: 2)
             for count in 14..<34 { #expect(try verdict(lab, packet.truncated(to: count)) == Self.pass, "\(count)") }
             #expect(try verdict(lab, packet.truncated(to: 34)) == Self.drop)
@@ -74,7 +81,8 @@ import Testing
 
     @Test func `the longest prefix counts, and each list its own`() throws {
         try Lab.run { lab throws in
-            try set(lab, [("wide", ["192.0.2.0/24", "2001:db8::/32"]), ("narrow", ["192.0.2.128/25", "2001:db8:1::/48"])])
+            try set(
+                lab, [("wide", ["192.0.2.0/24", "2001:db8::/32"]), ("narrow", ["192.0.2.128/25", "2001:db8:1::/48"])])
             for _ in 0..<3 { _ = try verdict(lab, from: "192.0.2.1") }
             for _ in 0..<4 { _ = try verdict(lab, from: "192.0.2.200") }
             _ = try verdict(lab, from: "2001:db8:1::1")
@@ -84,7 +92,8 @@ import Testing
             #expect(usage.lists.map(\.name) == ["wide", "narrow"])
             #expect(usage.lists.map(\.prefixes) == [2, 2])
             #expect(usage.lists.map(\.dropped.packets) == [3, 5])
-            let size = UInt64(Packet.udp(from: address("192.0.2.1"), to: address("10.1.0.1"), sport: 1, dport: 2).bytes.count)
+            let size = UInt64(
+                Packet.udp(from: address("192.0.2.1"), to: address("10.1.0.1"), sport: 1, dport: 2).bytes.count)
             #expect(usage.lists[0].dropped.bytes == 3 * size)
         }
     }
@@ -166,11 +175,17 @@ import Testing
             var prefixes: Set<Prefix> = []
             while prefixes.count < 50_000 {
                 let length = Int.random(in: 16...32, using: &random)
-                prefixes.insert(try #require(Prefix(IPAddress(v4: UInt32.random(in: 1 << 24 ... .max, using: &random)), length: length)))
+                prefixes.insert(
+                    try #require(
+                        Prefix(IPAddress(v4: UInt32.random(in: 1 << 24 ... .max, using: &random)), length: length)))
             }
             while prefixes.count < 100_000 {
                 let high = 0x2000_0000_0000_0000 | random.next() >> 3
-                prefixes.insert(try #require(Prefix(IPAddress(high: high, low: random.next()), length: Int.random(in: 32...128, using: &random))))
+                prefixes.insert(
+                    try #require(
+                        Prefix(
+                            IPAddress(high: high, low: random.next()), length: Int.random(in: 32...128, using: &random))
+                    ))
             }
             var list = DenyList(name: "many", prefixes: Array(prefixes))
             try lab.datapath.setDenyLists([list], device: Self.device)
@@ -186,7 +201,9 @@ import Testing
             #expect(try verdict(lab, from: "fd00:9::1") == Self.pass)
 
             list.prefixes.append(prefix("0.88.0.0/16"))
-            let error = #expect(throws: DatapathError.self) { try lab.datapath.setDenyLists([list], device: Self.device) }
+            let error = #expect(throws: DatapathError.self) {
+                try lab.datapath.setDenyLists([list], device: Self.device)
+            }
             guard case .mapFull("deny_sources", 100_000, "map-deny-sources")? = error else {
                 Issue.record("\(String(describing: error))")
                 return
@@ -204,7 +221,8 @@ import Testing
             let before = try BPFLink(pinned: pin).info()
             try lab.restart()
             #expect(try verdict(lab, from: "192.0.2.1") == Self.drop)
-            try lab.datapath.setDenyLists([DenyList(name: "bad", prefixes: [prefix("198.51.100.0/24")])], device: Self.device)
+            try lab.datapath.setDenyLists(
+                [DenyList(name: "bad", prefixes: [prefix("198.51.100.0/24")])], device: Self.device)
             let after = try BPFLink(pinned: pin).info()
             #expect(after.id == before.id)
             #expect(after.programID != before.programID)

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import Kernel
 import NetTypes
 import PolicyEngine
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 /// A packet that is dropped for one reason.
 struct DropCase: Sendable, CustomTestStringConvertible {
@@ -25,10 +26,13 @@ struct DropCase: Sendable, CustomTestStringConvertible {
         },
         DropCase(name: "the node's address from outside", reason: DP_DROP_INVALID_SOURCE_IP) { lab, family in
             try lab.deliver(
-                Talk(client: Peers.host.address(family), server: lab.a.address(family)).opening, to: lab.a).action
+                Talk(client: Peers.host.address(family), server: lab.a.address(family)).opening, to: lab.a
+            ).action
         },
-        DropCase(name: "an address of a pod of this node from outside", reason: DP_DROP_INVALID_SOURCE_IP) { lab, family in
-            try lab.deliver(Talk(client: lab.b.address(family), server: lab.a.address(family)).opening, to: lab.a).action
+        DropCase(name: "an address of a pod of this node from outside", reason: DP_DROP_INVALID_SOURCE_IP) {
+            lab, family in
+            try lab.deliver(Talk(client: lab.b.address(family), server: lab.a.address(family)).opening, to: lab.a)
+                .action
         },
         DropCase(name: "a router's error that a pod made up", reason: DP_DROP_INVALID_SOURCE_IP) { lab, family in
             let talk = try lab.establish(lab.b, lab.c, family)
@@ -37,21 +41,25 @@ struct DropCase: Sendable, CustomTestStringConvertible {
         },
         DropCase(name: "nothing allows the sender", reason: DP_DROP_POLICY_DENIED) { lab, family in
             try lab.enforce([lab.a: .closed])
-            return try lab.send(Talk(client: lab.a.address(family), server: lab.b.address(family)).opening, by: lab.a).action
+            return try lab.send(Talk(client: lab.a.address(family), server: lab.b.address(family)).opening, by: lab.a)
+                .action
         },
         DropCase(name: "nothing lets it in", reason: DP_DROP_POLICY_DENIED) { lab, family in
             try lab.enforce([lab.a: .closed])
             return try lab.deliver(
-                Talk(client: Peers.remote.address(family), server: lab.a.address(family)).opening, to: lab.a).action
+                Talk(client: Peers.remote.address(family), server: lab.a.address(family)).opening, to: lab.a
+            ).action
         },
         DropCase(name: "a rule denies the sender", reason: DP_DROP_POLICY_DENY) { lab, family in
             try lab.enforce([lab.a: TestPolicy(egress: [0: .denyAll])])
-            return try lab.send(Talk(client: lab.a.address(family), server: lab.b.address(family)).opening, by: lab.a).action
+            return try lab.send(Talk(client: lab.a.address(family), server: lab.b.address(family)).opening, by: lab.a)
+                .action
         },
         DropCase(name: "a rule denies it entry", reason: DP_DROP_POLICY_DENY) { lab, family in
             try lab.enforce([lab.a: TestPolicy(ingress: [0: .denyAll])])
             return try lab.deliver(
-                Talk(client: Peers.remote.address(family), server: lab.a.address(family)).opening, to: lab.a).action
+                Talk(client: Peers.remote.address(family), server: lab.a.address(family)).opening, to: lab.a
+            ).action
         },
         DropCase(name: "a packet to its own sender", reason: DP_DROP_INVALID_PACKET) { lab, family in
             try lab.send(Talk(client: lab.a.address(family), server: lab.a.address(family)).opening, by: lab.a).action
@@ -72,8 +80,11 @@ struct DropCase: Sendable, CustomTestStringConvertible {
         },
         DropCase(name: "GRE from a pod", reason: DP_DROP_UNKNOWN_L4) { lab, family in
             try lab.send(
-                .ip(from: lab.a.address(family), to: lab.b.address(family), protocol: 47, payload: [UInt8](repeating: 8, count: 16)),
-                by: lab.a).action
+                .ip(
+                    from: lab.a.address(family), to: lab.b.address(family), protocol: 47,
+                    payload: [UInt8](repeating: 8, count: 16)),
+                by: lab.a
+            ).action
         },
         DropCase(name: "the other family's ICMP from outside", reason: DP_DROP_UNKNOWN_L4) { lab, family in
             try lab.deliver(
@@ -100,7 +111,8 @@ struct DropCase: Sendable, CustomTestStringConvertible {
                 .icmp(from: lab.a.ipv4, to: lab.b.ipv4, type: 13, payload: [UInt8](repeating: 0, count: 12)), by: lab.a
             ).action
         },
-        DropCase(name: "an ICMP redirect from outside", reason: DP_DROP_UNKNOWN_ICMP4_TYPE, families: [.ipv4]) { lab, _ in
+        DropCase(name: "an ICMP redirect from outside", reason: DP_DROP_UNKNOWN_ICMP4_TYPE, families: [.ipv4]) {
+            lab, _ in
             let talk = try lab.establish(lab.a, to: Peers.remote.ipv4Address)
             return try lab.deliver(
                 .icmpError(type: 5, code: 1, from: address("10.1.0.254"), quoting: talk.fromClient(.ack)), to: lab.a
@@ -133,7 +145,8 @@ struct DropCase: Sendable, CustomTestStringConvertible {
         },
         DropCase(name: "a pod's address on another pod's device", reason: DP_DROP_NO_ENDPOINT) { lab, family in
             try lab.deliver(
-                Talk(client: Peers.remote.address(family), server: lab.b.address(family)).opening, to: lab.a).action
+                Talk(client: Peers.remote.address(family), server: lab.b.address(family)).opening, to: lab.a
+            ).action
         },
         DropCase(name: "a pod that is being made", reason: DP_DROP_NO_ENDPOINT) { lab, family in
             var changes = Changeset()
@@ -165,7 +178,8 @@ struct DropCase: Sendable, CustomTestStringConvertible {
         },
         DropCase(name: "an answer from outside that nobody asked for", reason: DP_DROP_UNKNOWN_FLOW) { lab, family in
             try lab.deliver(
-                .echoReply(from: Peers.remote.address(family), to: lab.a.address(family), id: 7), to: lab.a).action
+                .echoReply(from: Peers.remote.address(family), to: lab.a.address(family), id: 7), to: lab.a
+            ).action
         },
         DropCase(name: "an error of an unknown connection", reason: DP_DROP_UNKNOWN_FLOW) { lab, family in
             let talk = Talk(client: lab.a.address(family), server: Peers.remote.address(family))
@@ -173,12 +187,14 @@ struct DropCase: Sendable, CustomTestStringConvertible {
         },
         DropCase(name: "no policy yet", reason: DP_DROP_NO_CONFIG) { lab, family in
             try lab.datapath.setEndpoint(lab.a.endpoint, view: lab.a.view(policy: 0))
-            return try lab.send(Talk(client: lab.a.address(family), server: lab.b.address(family)).opening, by: lab.a).action
+            return try lab.send(Talk(client: lab.a.address(family), server: lab.b.address(family)).opening, by: lab.a)
+                .action
         },
         DropCase(name: "no policy yet for who is to get it", reason: DP_DROP_NO_CONFIG) { lab, family in
             try lab.datapath.setEndpoint(lab.a.endpoint, view: lab.a.view(policy: 0))
             return try lab.deliver(
-                Talk(client: Peers.remote.address(family), server: lab.a.address(family)).opening, to: lab.a).action
+                Talk(client: Peers.remote.address(family), server: lab.a.address(family)).opening, to: lab.a
+            ).action
         },
         DropCase(name: "a later fragment first", reason: DP_DROP_FRAGMENT_NOT_FOUND) { lab, family in
             let packet = Packet.udp(from: lab.a.address(family), to: lab.b.address(family), sport: 1, dport: 2)
@@ -195,7 +211,8 @@ struct DropCase: Sendable, CustomTestStringConvertible {
                 on: lab.a.ifindex
             ).action
         },
-        DropCase(name: "router advertisement from outside", reason: DP_DROP_FORBIDDEN_ICMP6, families: [.ipv6]) { lab, _ in
+        DropCase(name: "router advertisement from outside", reason: DP_DROP_FORBIDDEN_ICMP6, families: [.ipv6]) {
+            lab, _ in
             try lab.deliver(.routerAdvertisement(from: address("fe80::66"), mac: mac("02:00:00:00:00:66")), to: lab.a)
                 .action
         },

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import NetTypes
 import PolicyEngine
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root")) struct EventTests {
     /// The next events of a reader that satisfy a condition; fewer if no more come.
@@ -77,7 +78,9 @@ import Testing
         #expect(
             refused.source
                 == .init(address: Peers.remote.address(family), port: 9, identity: Peers.remote.identity, endpoint: 0))
-        #expect(refused.destination == .init(address: lab.b.address(family), port: 53, identity: lab.b.identity, endpoint: 2))
+        #expect(
+            refused.destination
+                == .init(address: lab.b.address(family), port: 53, identity: lab.b.identity, endpoint: 2))
         #expect(refused.protocol == .udp)
         #expect(refused.refusedByIngress)
         #expect(!refused.fromPod)
@@ -133,7 +136,9 @@ import Testing
         let lab = try Lab.borrow()
         let reader = try lab.datapath.makeEventReader()
         try lab.inside {
-            _ = try lab.send(.ip(from: lab.a.ipv4, to: lab.b.ipv4, protocol: 47, payload: [UInt8](repeating: 8, count: 16)), by: lab.a)
+            _ = try lab.send(
+                .ip(from: lab.a.ipv4, to: lab.b.ipv4, protocol: 47, payload: [UInt8](repeating: 8, count: 16)),
+                by: lab.a)
             _ = try lab.send(Talk(client: lab.b.ipv4, server: lab.c.ipv4).opening, by: lab.a)
             _ = try lab.sendFrame(Packet.arp(from: lab.a.ipv4, mac: lab.a.mac, to: lab.b.ipv4).bytes, on: lab.a.ifindex)
         }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import Kernel
 import NetTypes
 import Netlink
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 /// Kernels without TCX links: filters on the clsact qdisc.
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root")) struct FilterFallbackTests {

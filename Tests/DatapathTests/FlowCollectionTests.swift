@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import Kernel
 import NetTypes
@@ -9,6 +8,8 @@ import PolicyEngine
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 /// A connection in a state that has a time limit of its own.
 struct IdleCase: Sendable, CustomTestStringConvertible {
@@ -172,7 +173,9 @@ struct IdleCase: Sendable, CustomTestStringConvertible {
             }
             var order: [flow_key] = []
             var scan = MapScan<flow_key, flow>(chunk: 4_096)
-            while try scan.next(lab.datapath.shared.flows) { for index in 0..<scan.count { order.append(scan.key(index)) } }
+            while try scan.next(lab.datapath.shared.flows) {
+                for index in 0..<scan.count { order.append(scan.key(index)) }
+            }
             try #require(order.count == count)
             let waker = try Waker(
                 path: lab.datapath.paths.shared("flows"), when: order[0], wakes: order[count - 1], with: awake)
@@ -194,7 +197,9 @@ private final class Waker: Sendable {
         try WorkerThread.start("waker") { [self] in
             guard let flows = try? BPFMap<flow_key, flow>(pinned: path) else { return }
             ready.store(true, ordering: .releasing)
-            let found = try? eventually(timeout: .seconds(20), every: .zero) { try flows.lookup(goneBytes)?.last_seen == nil }
+            let found = try? eventually(timeout: .seconds(20), every: .zero) {
+                try flows.lookup(goneBytes)?.last_seen == nil
+            }
             guard found == true, (try? flows.update(keyBytes, valueBytes, .exist)) != nil else { return }
             woken.store(true, ordering: .releasing)
         }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import NetTypes
 import PolicyEngine
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 /// Connections that the stack translates, addresses that move, and a table that is too small.
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root")) struct FlowTableTests {
@@ -18,7 +19,8 @@ import Testing
                 lab.b: TestPolicy(ingress: [lab.a.classID: .only(.allow(.tcp, 80))], egress: [:]),
             ])
             // The pod calls a service, and the node's stack makes it a call to b.
-            let service = Talk(client: lab.a.address(family), server: address(family == .ipv4 ? "198.51.100.80" : "2001:db8:80::80"))
+            let service = Talk(
+                client: lab.a.address(family), server: address(family == .ipv4 ? "198.51.100.80" : "2001:db8:80::80"))
             let talk = Talk(client: lab.a.address(family), server: lab.b.address(family))
             #expect(try lab.send(service.opening, by: lab.a).action == .pass)
             #expect(try lab.deliver(talk.opening, to: lab.b, ingress: lab.a.ifindex).action == .pass)

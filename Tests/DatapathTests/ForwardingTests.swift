@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import Kernel
 import NetTypes
@@ -8,6 +7,8 @@ import Netlink
 import PolicyEngine
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root")) struct ForwardingTests {
     @Test(arguments: Family.allCases)
@@ -113,7 +114,8 @@ import Testing
             let home = Talk(client: lab.a.address(family), server: Peers.host.address(family))
             #expect(try lab.send(home.opening, by: lab.a).action == .pass)
             // An address of the node that nobody told the datapath.
-            let other = Talk(client: lab.a.address(family), server: address(family == .ipv4 ? "198.18.0.1" : "fd00:ffff::1"))
+            let other = Talk(
+                client: lab.a.address(family), server: address(family == .ipv4 ? "198.18.0.1" : "fd00:ffff::1"))
             #expect(try lab.send(other.opening, by: lab.a).action == .pass)
         }
     }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import NetTypes
 import PolicyEngine
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root")) struct FragmentTests {
     private func datagram(_ from: TestPod, _ to: IPAddress, dport: UInt16 = 53) -> Packet {
@@ -102,7 +103,8 @@ import Testing
             #expect(try lab.send(parts[0], by: lab.a).action == .redirect)
             #expect(try lab.send(parts[1], by: lab.a).action == .redirect)
             // A second fragment that overwrites the flags of the first.
-            #expect(try lab.send(packet.fragments(id: 8, size: 16)[1], by: lab.a).action == .drop(DP_DROP_INVALID_PACKET))
+            #expect(
+                try lab.send(packet.fragments(id: 8, size: 16)[1], by: lab.a).action == .drop(DP_DROP_INVALID_PACKET))
         }
     }
 
@@ -137,7 +139,8 @@ import Testing
             #expect(try lab.flows().count == 1)
 
             let talk = try lab.establish(lab.a, lab.b, family)
-            let error = Packet.unreachable(quoting: talk.fromClient(.push).payload(count: 100)).fragments(id: 11, size: 104)
+            let error = Packet.unreachable(quoting: talk.fromClient(.push).payload(count: 100)).fragments(
+                id: 11, size: 104)
             #expect(try lab.send(error[0], by: lab.b).action == .drop(DP_DROP_INVALID_PACKET))
         }
     }
@@ -167,7 +170,9 @@ import Testing
     @Test func `options in front of the fragment header are walked over`() throws {
         try Lab.run { lab throws in
             let packet = datagram(lab.a, lab.b.ipv6).extensions([.destination([])])
-            for part in packet.fragments(id: 13, size: 64) { #expect(try lab.send(part, by: lab.a).action == .redirect) }
+            for part in packet.fragments(id: 13, size: 64) {
+                #expect(try lab.send(part, by: lab.a).action == .redirect)
+            }
             #expect(try lab.onlyFlow().key.protocol == 17)
         }
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import Kernel
 import Model
@@ -9,6 +8,8 @@ import NetTypes
 import PolicyEngine
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 /// Mutated packets against a slow reader of the RFCs and the policy interpreter: the kernel must let pass exactly what
 /// these do. `SKEIN_FUZZ_PACKETS` says how many, `SKEIN_FUZZ_SEED` where to begin.
@@ -34,7 +35,8 @@ import Testing
         }) { lab throws in
             var random = SplitMix64(seed: seed)
             let changes = try compile(lab)
-            var reference = ReferenceDatapath(devices: Dictionary(uniqueKeysWithValues: lab.pods.map { ($0.number, $0.ifindex) }))
+            var reference = ReferenceDatapath(
+                devices: Dictionary(uniqueKeysWithValues: lab.pods.map { ($0.number, $0.ifindex) }))
             reference.tables.apply(changes)
             var passed = 0
             var failures = 0
@@ -156,7 +158,9 @@ import Testing
             object(
                 "b-ingress", "b", [.ingress],
                 [
-                    rule(.ingress, [.pods(pods("a"))], [ports(.tcp, 80, 80), ports(.tcp, 8_000, 8_100), ports(.sctp, 80, 80)]),
+                    rule(
+                        .ingress, [.pods(pods("a"))],
+                        [ports(.tcp, 80, 80), ports(.tcp, 8_000, 8_100), ports(.sctp, 80, 80)]),
                     rule(.ingress, nil, [ports(.udp, 53, 53)]),
                     rule(.ingress, [block("192.0.2.0/24", except: ["192.0.2.128/25"]), block("2001:db8:1::/48")], nil),
                     rule(.ingress, [.pods(pods("remote"))], [ports(.icmp, 8, 8), ports(.icmpv6, 128, 128)]),
@@ -164,7 +168,9 @@ import Testing
             object(
                 "a-egress", "a", [.egress],
                 [
-                    rule(.egress, [.pods(pods("b"))], [ports(.tcp, 1, 100), ports(.udp, 0, 65_535), ports(.sctp, 80, 81)]),
+                    rule(
+                        .egress, [.pods(pods("b"))],
+                        [ports(.tcp, 1, 100), ports(.udp, 0, 65_535), ports(.sctp, 80, 81)]),
                     rule(.egress, [.pods(pods("c"))], nil),
                     rule(
                         .egress, [block("0.0.0.0/0", except: ["10.0.0.0/8"]), block("2001:db8::/32")],

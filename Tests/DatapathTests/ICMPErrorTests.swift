@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import NetTypes
 import PolicyEngine
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root")) struct ICMPErrorTests {
     @Test(arguments: Family.allCases)
@@ -65,7 +66,8 @@ import Testing
     func `an error that does not quote its receiver's packet is nobody's`(family: Family) throws {
         try Lab.run { lab throws in
             let talk = try lab.establish(lab.a, lab.b, family)
-            // b may not make up that a packet of c to b got lost and tell it a.
+            // b may not make up that a packet of c to b got lost and tell it a, though c and b do talk.
+            _ = try lab.establish(lab.c, lab.b, family)
             let quoted = Talk(client: lab.c.address(family), server: talk.server).opening
             let lie = Packet.unreachable(quoting: quoted).withIP { $0.destination = talk.client }
             #expect(try lab.send(lie, by: lab.b).action == .drop(DP_DROP_UNKNOWN_FLOW))
@@ -82,7 +84,9 @@ import Testing
                 #expect(try lab.send(.unreachable(quoting: packet), by: lab.b).action == .drop(DP_DROP_UNKNOWN_FLOW))
                 _ = try lab.send(packet, by: lab.a)
                 #expect(try lab.send(.unreachable(quoting: packet), by: lab.b).action == .redirect)
-                #expect(try lab.send(.unreachable(quoting: packet, limit: family == .ipv4 ? 28 : 48), by: lab.b).action == .redirect)
+                #expect(
+                    try lab.send(.unreachable(quoting: packet, limit: family == .ipv4 ? 28 : 48), by: lab.b).action
+                        == .redirect)
             }
             let other = Packet.echoRequest(from: a, to: b, id: 6)
             #expect(try lab.send(.unreachable(quoting: other), by: lab.b).action == .drop(DP_DROP_UNKNOWN_FLOW))
@@ -136,7 +140,8 @@ import Testing
             #expect(try lab.send(talk.fromClient(.push), by: lab.a).action == .drop(DP_DROP_POLICY_DENIED))
             #expect(try lab.send(.unreachable(quoting: talk.fromClient(.push)), by: lab.b).action.isDrop)
             let router = address(family == .ipv4 ? "198.51.100.1" : "2001:db8:ff::1")
-            #expect(try lab.deliver(.timeExceeded(from: router, quoting: talk.fromClient(.push)), to: lab.a).action.isDrop)
+            #expect(
+                try lab.deliver(.timeExceeded(from: router, quoting: talk.fromClient(.push)), to: lab.a).action.isDrop)
         }
     }
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import NetTypes
 import PolicyEngine
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root")) struct PolicyRowTests {
     private static let cookies = 100
@@ -125,7 +126,8 @@ import Testing
         #expect(EncodedRow.prefixes(PortRange(80)).map(\.bits) == [16])
         var random = SplitMix64(seed: 5)
         for _ in 0..<300 {
-            let ends = [UInt16.random(in: 0...UInt16.max, using: &random), .random(in: 0...UInt16.max, using: &random)].sorted()
+            let ends = [UInt16.random(in: 0...UInt16.max, using: &random), .random(in: 0...UInt16.max, using: &random)]
+                .sorted()
             guard let range = PortRange(first: ends[0], last: ends[1]) else { continue }
             let blocks = EncodedRow.prefixes(range)
             var next = UInt32(range.first)

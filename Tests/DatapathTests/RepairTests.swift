@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import NetTypes
 import PolicyEngine
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 /// Something that somebody did to the maps behind the agent's back.
 struct Damage: Sendable, CustomTestStringConvertible {
@@ -183,7 +184,8 @@ struct Damage: Sendable, CustomTestStringConvertible {
             #expect(try lab.datapath.verifyAndRepair(against: desired).repaired == [])
             for pod in lab.pods {
                 for side in PinPaths.Side.allCases {
-                    #expect(try BPFLink(pinned: lab.datapath.paths.link(pod.number, side)).info().ifindex == pod.ifindex)
+                    #expect(
+                        try BPFLink(pinned: lab.datapath.paths.link(pod.number, side)).info().ifindex == pod.ifindex)
                 }
             }
         }

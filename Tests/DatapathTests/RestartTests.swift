@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import Kernel
 import NetTypes
@@ -9,6 +8,8 @@ import PolicyEngine
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root")) struct RestartTests {
     private func info(_ lab: Lab, _ pod: TestPod, _ side: PinPaths.Side) throws -> BPFLink.Info {
@@ -51,7 +52,10 @@ import Testing
             let before = try lab.pods.flatMap { pod in try PinPaths.Side.allCases.map { try info(lab, pod, $0) } }
             let old = try (lab.datapath.fromEndpoint.info().id, lab.datapath.toEndpoint.info().id)
             #expect(before.map(\.programID) == [old.0, old.1, old.0, old.1, old.0, old.1])
-            #expect(before.map(\.attachPoint) == [.tcxIngress, .tcxEgress, .tcxIngress, .tcxEgress, .tcxIngress, .tcxEgress])
+            #expect(
+                before.map(\.attachPoint) == [
+                    .tcxIngress, .tcxEgress, .tcxIngress, .tcxEgress, .tcxIngress, .tcxEgress,
+                ])
             #expect(before.map(\.ifindex) == lab.pods.flatMap { [$0.ifindex, $0.ifindex] })
 
             try lab.restart()

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import NetTypes
 import PolicyEngine
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 /// Who a packet is from, and who it can't be from.
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root")) struct SenderTests {
@@ -13,8 +14,10 @@ import Testing
     func `a pod sends by its own addresses only`(family: Family) throws {
         try Lab.run { lab throws in
             let strangers = [Peers.host, Peers.remote, Peers.world, Peers.node].map { $0.address(family) }
-            let lies = [lab.b.address(family), address(family == .ipv4 ? "0.0.0.0" : "::"),
-                address(family == .ipv4 ? "127.0.0.1" : "::1")]
+            let lies = [
+                lab.b.address(family), address(family == .ipv4 ? "0.0.0.0" : "::"),
+                address(family == .ipv4 ? "127.0.0.1" : "::1"),
+            ]
             for source in strangers + lies {
                 let packet = Talk(client: source, server: lab.c.address(family)).opening
                 #expect(try lab.send(packet, by: lab.a).action == .drop(DP_DROP_INVALID_SOURCE_IP), "\(source)")
@@ -99,27 +102,30 @@ import Testing
     func `this node's own processes reach its pods, whatever the policy`(family: Family) throws {
         try Lab.run { lab throws in
             try lab.enforce([lab.a: TestPolicy(ingress: [0: .denyAll], egress: [0: .denyAll])])
-            // Also from addresses of the node that nobody told.
-            for source in [Peers.host.address(family), address(family == .ipv4 ? "169.254.7.7" : "fe80::77")] {
-                let talk = try lab.establish(from: source, to: lab.a, ingress: 0)
-                #expect(try lab.flow(of: talk.opening)?.has(DP_FLOW_FROM_NODE) == true)
-                #expect(try lab.send(talk.fromServer(.push), by: lab.a).action == .pass)
-                // A bump does not change it.
-                lab.datapath.judgeAgain()
-                #expect(try lab.send(talk.fromServer(.push), by: lab.a).action == .pass)
-                #expect(try lab.flow(of: talk.opening)?.initiator == source)
-                lab.datapath.judgeAgain()
-                #expect(try lab.deliver(talk.fromClient(.push), to: lab.a, ingress: 0).action == .pass)
-                // Nobody else may use such a connection.
-                #expect(try lab.deliver(talk.fromClient(.push), to: lab.a, ingress: lab.uplink).action.isDrop)
-                #expect(try lab.deliver(talk.fromClient(.push), to: lab.a, ingress: lab.c.ifindex).action.isDrop)
-                // Nor end it.
-                #expect(try lab.deliver(talk.fromClient(.push), to: lab.a, ingress: 0).action == .pass)
-                lab.datapath.judgeAgain()
-                #expect(try lab.deliver(talk.fromClient(.push), to: lab.a, ingress: lab.uplink).action.isDrop)
-                #expect(try lab.deliver(talk.fromClient(.push), to: lab.a, ingress: 0).action == .pass)
-                #expect(try lab.send(talk.fromServer(.push), by: lab.a).action == .pass)
-            }
+            let source = Peers.host.address(family)
+            let talk = try lab.establish(from: source, to: lab.a, ingress: 0)
+            #expect(try lab.flow(of: talk.opening)?.has(DP_FLOW_FROM_NODE) == true)
+            #expect(try lab.send(talk.fromServer(.push), by: lab.a).action == .pass)
+            // A bump does not change it.
+            lab.datapath.judgeAgain()
+            #expect(try lab.send(talk.fromServer(.push), by: lab.a).action == .pass)
+            #expect(try lab.flow(of: talk.opening)?.initiator == source)
+            lab.datapath.judgeAgain()
+            #expect(try lab.deliver(talk.fromClient(.push), to: lab.a, ingress: 0).action == .pass)
+            // Nobody else may use such a connection.
+            #expect(try lab.deliver(talk.fromClient(.push), to: lab.a, ingress: lab.uplink).action.isDrop)
+            #expect(try lab.deliver(talk.fromClient(.push), to: lab.a, ingress: lab.c.ifindex).action.isDrop)
+            // Nor end it.
+            #expect(try lab.deliver(talk.fromClient(.push), to: lab.a, ingress: 0).action == .pass)
+            lab.datapath.judgeAgain()
+            #expect(try lab.deliver(talk.fromClient(.push), to: lab.a, ingress: lab.uplink).action.isDrop)
+            #expect(try lab.deliver(talk.fromClient(.push), to: lab.a, ingress: 0).action == .pass)
+            #expect(try lab.send(talk.fromServer(.push), by: lab.a).action == .pass)
+
+            // An address that is not known as the node's is anybody's.
+            let unknown = Talk(client: address(family == .ipv4 ? "169.254.7.7" : "fe80::77"), server: talk.server)
+            let action = try lab.deliver(unknown.opening, to: lab.a, ingress: 0).action
+            #expect(action == .drop(DP_DROP_POLICY_DENY))
             let back = Talk(client: lab.a.address(family), server: Peers.host.address(family), sport: 1)
             #expect(try lab.send(back.opening, by: lab.a).action == .drop(DP_DROP_POLICY_DENY))
         }
@@ -164,12 +170,16 @@ import Testing
         let peers = [Peers.host, Peers.node, Peers.remote, Peers.stranger, Peers.wide, Peers.narrow, Peers.world]
         try Lab.run { lab throws in
             for allowed in peers {
-                try lab.enforce([lab.a: TestPolicy(ingress: [allowed.classID(family): .allowAll], egress: [allowed.classID(family): .allowAll])])
+                try lab.enforce([
+                    lab.a: TestPolicy(
+                        ingress: [allowed.classID(family): .allowAll], egress: [allowed.classID(family): .allowAll])
+                ])
                 for peer in peers {
                     let isAllowed = peer.slot == allowed.slot
                     let out = Talk(client: lab.a.address(family), server: peer.address(family), dport: 90)
                     let action = try lab.send(out.opening, by: lab.a).action
-                    #expect(action == (isAllowed ? .pass : .drop(DP_DROP_POLICY_DENIED)), "\(allowed.ipv4) \(peer.ipv4)")
+                    #expect(
+                        action == (isAllowed ? .pass : .drop(DP_DROP_POLICY_DENIED)), "\(allowed.ipv4) \(peer.ipv4)")
                     guard !peer.isHost else { continue }
                     let back = Talk(client: peer.address(family), server: lab.a.address(family), dport: 91)
                     let entry = try lab.deliver(back.opening, to: lab.a).action

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import NetTypes
 import PolicyEngine
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root")) struct TCPTests {
     @Test(arguments: Family.allCases)
@@ -77,8 +78,10 @@ import Testing
             let talk = try lab.establish(lab.a, lab.b, family)
             #expect(try lab.send(talk.fromServer(.push), by: lab.b).action == .redirect)
             #expect(
-                try lab.send(Talk(client: talk.server, server: talk.client, sport: 81, dport: 40_000).opening, by: lab.b)
-                    .action == .drop(DP_DROP_POLICY_DENIED))
+                try lab.send(
+                    Talk(client: talk.server, server: talk.client, sport: 81, dport: 40_000).opening, by: lab.b
+                )
+                .action == .drop(DP_DROP_POLICY_DENIED))
             let other = Talk(client: talk.client, server: talk.server, dport: 81)
             #expect(try lab.send(other.opening, by: lab.a).action == .drop(DP_DROP_POLICY_DENIED))
             #expect(try lab.flow(of: other.opening) == nil, "a refused connection takes no entry")
@@ -104,7 +107,8 @@ import Testing
             _ = try lab.send(talk.fromServer(.rstAck), by: lab.b)
             #expect(try lab.onlyFlow().has(DP_FLOW_RESET))
             #expect(try lab.send(talk.opening, by: lab.a).action == .redirect)
-            let flags = DP_FLOW_RESET.rawValue | DP_FLOW_FIN_0.rawValue | DP_FLOW_FIN_1.rawValue | DP_FLOW_ACKED.rawValue
+            let flags =
+                DP_FLOW_RESET.rawValue | DP_FLOW_FIN_0.rawValue | DP_FLOW_FIN_1.rawValue | DP_FLOW_ACKED.rawValue
             #expect(try lab.onlyFlow().value.flags & flags == 0)
             #expect(try lab.onlyFlow().initiator == talk.client)
         }

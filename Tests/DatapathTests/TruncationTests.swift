@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import Kernel
 import NetTypes
 import PolicyEngine
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 @Suite(.serialized, .enabled(if: geteuid() == 0, "needs root")) struct TruncationTests {
     struct Shape: Sendable, CustomTestStringConvertible {
@@ -20,7 +21,9 @@ import Testing
     }
 
     static let shapes: [Shape] = Family.allCases.flatMap { family -> [Shape] in
-        let (a, b) = (address(family == .ipv4 ? "10.1.0.1" : "fd00:1::1"), address(family == .ipv4 ? "10.1.0.2" : "fd00:1::2"))
+        let (a, b) = (
+            address(family == .ipv4 ? "10.1.0.1" : "fd00:1::1"), address(family == .ipv4 ? "10.1.0.2" : "fd00:1::2")
+        )
         let tcp = Packet.tcp(from: a, to: b, sport: 4000, dport: 80).payload(count: 12)
         let udp = Packet.udp(from: a, to: b, sport: 4000, dport: 80).payload(count: 12)
         var shapes = [
@@ -30,7 +33,8 @@ import Testing
                 testDescription: "\(family) SCTP", packet: .sctp(from: a, to: b, sport: 4000, dport: 80), transport: 16),
             Shape(testDescription: "\(family) ping", packet: .echoRequest(from: a, to: b, id: 1), transport: 8),
             Shape(
-                testDescription: "\(family) first fragment", packet: udp.payload(count: 100).fragments(id: 5, size: 64)[0],
+                testDescription: "\(family) first fragment",
+                packet: udp.payload(count: 100).fragments(id: 5, size: 64)[0],
                 transport: 8),
             Shape(
                 testDescription: "\(family) first fragment of a ping",

@@ -36,7 +36,6 @@ import Testing
     @Test(arguments: [
         (["a b", "a"], ["a b", "a"]),
         (["a b", "a2 c"], ["a b", "a2 c"]),
-        (["a b", ""], ["a b", ""]),
         (["a b", "!"], ["a b", "a b"]),
         (["a b", "a2 !"], ["a b", "a2 b"]),
         (["a b", "! c"], ["a b", "a b c"]),
@@ -61,6 +60,18 @@ import Testing
             #expect(seen.values.sorted().joined(separator: " ") == expected, "the changes add up")
             #expect(state.isWhole("x.yaml") == !content.contains("!"))
         }
+    }
+
+    @Test func `a file in which nothing is left keeps what it defined, and says so`() {
+        var state = ManifestState()
+        _ = state.apply(["x.yaml": file("x.yaml", "a b")])
+        #expect(state.apply(["x.yaml": file("x.yaml", "")]).isEmpty)
+        #expect(inForce(state) == "a b")
+        #expect(state.errors.count == 1)
+        #expect(!state.isWhole("x.yaml"))
+        _ = state.apply(["x.yaml": file("x.yaml", "a")])
+        #expect(inForce(state) == "a")
+        #expect(state.errors.isEmpty)
     }
 
     @Test func `only differences are told, removals last`() {

@@ -168,9 +168,9 @@ struct ReferenceDatapath {
             else { return nil }
             return .pod(number)
         case .to(_, let ingress):
-            if ingress == 0 { return .node }
             switch side(packet.source) {
-            case .node: return nil
+            // BPF_PROG_TEST_RUN's packets all have a socket.
+            case .node: return ingress == 0 ? .node : nil
             case .pod(let other): return devices[other] == ingress ? .pod(other) : nil
             case .away: return .away
             }

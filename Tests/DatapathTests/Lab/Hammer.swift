@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
-@testable import Datapath
 import Kernel
 import Synchronization
 import TestSupport
+
+@testable import Datapath
 
 /// Runs a lab's programs on packets, over and over, on a thread of its own, until it is stopped.
 final class Hammer: Sendable {

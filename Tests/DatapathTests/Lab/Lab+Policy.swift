@@ -1,7 +1,8 @@
-// SPDX-License-Identifier: Apache-2.0
-@testable import Datapath
 import NetTypes
 import PolicyEngine
+
+// SPDX-License-Identifier: Apache-2.0
+@testable import Datapath
 
 /// What a pod may do, as rows by class of the peer; 0: every class without a row of its own. A direction that is nil is
 /// not enforced.

@@ -1,7 +1,8 @@
-// SPDX-License-Identifier: Apache-2.0
-@testable import Datapath
 import Glibc
 import Synchronization
+
+// SPDX-License-Identifier: Apache-2.0
+@testable import Datapath
 
 /// A lab takes some tenths of a second to make, most of them the verifier's, so labs go from test to test.
 private final class LabPool: Sendable {

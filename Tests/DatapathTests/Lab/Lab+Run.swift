@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
-@testable import Datapath
 import NetTypes
 import TestSupport
 import Testing
+
+@testable import Datapath
 
 /// What a program did with a packet.
 enum Action: Hashable, CustomStringConvertible {
@@ -135,7 +136,9 @@ struct FlowEntry {
 }
 
 extension Lab {
-    func flows() throws -> [FlowEntry] { try datapath.shared.flows.entries().map { FlowEntry(key: $0.key, value: $0.value) } }
+    func flows() throws -> [FlowEntry] {
+        try datapath.shared.flows.entries().map { FlowEntry(key: $0.key, value: $0.value) }
+    }
 
     /// The entry of a packet's flow, whichever way the packet goes. Echoes: those that the sender of the packet asks for.
     func flow(of packet: Packet) throws -> FlowEntry? {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
-@testable import Datapath
 import Glibc
 import Kernel
 import NetTypes
 import Netlink
 import PolicyEngine
 import TestSupport
+
+@testable import Datapath
 
 /// A datapath in a network namespace of its own, with three pods, a way out, and peers of every kind.
 ///
@@ -146,23 +147,6 @@ final class Lab {
         let parts = #filePath.split(separator: "/").dropLast(4)
         return "/" + parts.joined(separator: "/") + "/build/bpf"
     }()
-}
-
-/// A bpf file system of one's own below /tmp.
-final class PinMount {
-    let path: String
-    private let folder: TemporaryDirectory
-
-    init() throws {
-        folder = try TemporaryDirectory(prefix: "skein-datapath-")
-        path = folder.file("bpf")
-        try BPFFS.ensureMounted(at: path)
-    }
-
-    deinit {
-        // Pins hold what they pin only as long as the file system is there.
-        if unsafe umount2(path, Int32(MNT_DETACH)) != 0 { print("cannot unmount \(path): \(errno)") }
-    }
 }
 
 /// A pod of this node.
