@@ -112,7 +112,8 @@ let package = Package(
         .testTarget(
             name: "DatapathTests",
             dependencies: [
-                "BPF", "CDatapathABI", "Datapath", "Kernel", "NetTypes", "Netlink", "PolicyEngine", "TestSupport",
+                "BPF", "CDatapathABI", "Datapath", "Kernel", "Model", "NetTypes", "Netlink", "PolicyEngine",
+                "TestSupport",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -135,7 +135,7 @@ extension Datapath {
         do {
             try set.cidrs.update(key, entry, .noExist)
             return nil
-        } catch where error.errno == .exists {
+        } catch  where error.errno == .exists {
             let before = try set.cidrs.lookup(key)
             try set.cidrs.update(key, entry)
             return before

@@ -29,7 +29,9 @@ struct Bench: AsyncParsableCommand {
         var report = Report()
         if parts.contains(.programs) { try ProgramBench(objects: bpfDir).run(into: &report) }
         if parts.contains(.policy) { try PolicyBench(objects: bpfDir, programs: binDir).run(into: &report) }
-        if parts.contains(.cni) { try CNIBench(programs: binDir, objects: bpfDir, plugins: pluginDir).run(into: &report) }
+        if parts.contains(.cni) {
+            try CNIBench(programs: binDir, objects: bpfDir, plugins: pluginDir).run(into: &report)
+        }
         if parts.contains(.traffic) {
             try TrafficBench(programs: binDir, objects: bpfDir, plugins: pluginDir).run(into: &report)
         }

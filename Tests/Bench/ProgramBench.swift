@@ -71,11 +71,14 @@ struct ProgramBench {
             try stand.load(forward)
             try stand.addBareFlow(forward, to: links[1])
             var samples: [String: [Double]] = [:]
-            func sample(_ name: String, _ packet: Packet, _ link: UInt32, _ target: TestStand.Target, flows: Int = 1) throws {
+            func sample(_ name: String, _ packet: Packet, _ link: UInt32, _ target: TestStand.Target, flows: Int = 1)
+                throws
+            {
                 samples[name, default: []].append(
                     try stand.measure(packet, ifindex: link, target, flows: flows, packets: Self.packets))
             }
-            _ = try stand.measure(open, ifindex: links[0], .program(datapath.fromEndpointDescriptor), flows: 1, packets: 1)
+            _ = try stand.measure(
+                open, ifindex: links[0], .program(datapath.fromEndpointDescriptor), flows: 1, packets: 1)
             for _ in 0..<Self.rounds {
                 try sample("wrapper", forward, links[0], .none)
                 if v4 { try sample("bare", forward, links[0], .bare) }

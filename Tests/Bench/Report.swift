@@ -60,7 +60,8 @@ struct Report {
     func printTable() {
         let lines = rows.map { row in
             [
-                row.name, Self.text(row.value), row.unit, row.peer ?? "", row.ratio.map { String(format: "%.2f", $0) } ?? "",
+                row.name, Self.text(row.value), row.unit, row.peer ?? "",
+                row.ratio.map { String(format: "%.2f", $0) } ?? "",
                 row.goal ?? "", row.ok.map { $0 ? "yes" : "NO" } ?? "",
             ]
         }

@@ -12,7 +12,9 @@ enum TCPWork: Sendable {
     case stream
 
     /// Requests or connections a second, or Gbit/s.
-    func measure(from client: TestNamespace, to server: TestNamespace, address: IPAddress, port: UInt16) throws -> Double {
+    func measure(from client: TestNamespace, to server: TestNamespace, address: IPAddress, port: UInt16) throws
+        -> Double
+    {
         let listener = try server.run { try BlockingSocket.listening(port) }
         let work = self
         let finished = Mutex(false)

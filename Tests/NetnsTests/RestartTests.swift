@@ -147,8 +147,9 @@ extension NetnsTests {
             }
         }
 
-        @Test func `--uninstall takes everything off the node but the devices`() throws {
+        @Test func `--uninstall takes policy off the node, and a new agent knows the pods again`() throws {
             try TestNode.with(manifests: ["rule": rule]) { node in
+                let before = try node.traces()
                 let server = try node.addPod("server", labels: ["app": "server"])
                 let stranger = try node.addPod("stranger")
                 let echo = try EchoServer(in: server, tcp: [80])
@@ -161,9 +162,14 @@ extension NetnsTests {
                 #expect(result.isSuccess, "\(result.errors)")
                 let traces = try node.traces()
                 #expect(traces.pins.isEmpty)
-                #expect(traces.files.isEmpty)
+                #expect(traces.devices.count == 2)
                 // Nobody enforces anything any more; by the node's own routes pods still reach each other.
                 #expect(try Probe(.tcp(80), from: stranger, to: server.address4).outcome() == .connected)
+                try node.start()
+                try expect(on: node, [refused(.tcp(80), stranger, server)])
+                #expect(try node.traces().devices == traces.devices)
+                for pod in [server, stranger] { try pod.del() }
+                #expect(try node.traces() == before)
             }
         }
     }

@@ -114,7 +114,9 @@ final class FakeDatapath: DatapathControl {
         }
     }
 
-    func finishStart(denyingOn device: String?) throws { try kernel.perform(.finishStart, .finishStart) { [number] in $0.live = number } }
+    func finishStart(denyingOn device: String?) throws {
+        try kernel.perform(.finishStart, .finishStart) { [number] in $0.live = number }
+    }
     func judgeAgain() throws { try kernel.perform(nil, .judgeAgain) }
 
     func collectFlows(timeouts: FlowTimeouts) throws -> FlowReport {
