@@ -22,8 +22,9 @@ package struct AgentService: Service {
     ///   each other.
     package init(
         settings: AgentSettings, datapath: DatapathConfiguration, logger: Logger,
-        host: any HostNetwork = KernelHostNetwork()
+        host: (any HostNetwork)? = nil
     ) throws {
+        let host = host ?? KernelHostNetwork(rcu: ExpeditedRCU(marker: datapath.rcuMarker))
         Heap.limitArenas(to: 2)
         self.settings = settings
         self.host = host

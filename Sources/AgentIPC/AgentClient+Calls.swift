@@ -8,18 +8,21 @@ extension AgentClient {
         _ = try call("GET", APIPath.ready, by: deadline)
     }
 
+    /// Reserves a number and addresses. `meanwhile` runs while the agent is at it.
     package func allocate(
-        _ request: AllocateRequest, by deadline: Deadline = .after(defaultTimeout)
+        _ request: AllocateRequest, by deadline: Deadline = .after(defaultTimeout), meanwhile: () -> Void = {}
     ) throws(AgentError) -> AllocateReply {
-        try call("POST", APIPath.endpoints, body: try json(request), by: deadline)
+        try call("POST", APIPath.endpoints, body: try json(request), by: deadline, meanwhile: meanwhile)
     }
 
-    /// Returns when the endpoint's programs are attached and its policy is in the kernel.
+    /// Returns when the endpoint's programs are attached and its policy is in the kernel. `meanwhile` runs while the
+    /// agent is at it.
     package func attach(
-        _ endpoint: AttachmentReference, hostIfindex: UInt32, by deadline: Deadline = .after(defaultTimeout)
+        _ endpoint: AttachmentReference, hostIfindex: UInt32, by deadline: Deadline = .after(defaultTimeout),
+        meanwhile: () -> Void = {}
     ) throws(AgentError) {
         let body = try json(AttachRequest(hostIfindex: hostIfindex))
-        _ = try call("POST", endpoint.path + "/attach", body: body, by: deadline)
+        _ = try call("POST", endpoint.path + "/attach", body: body, by: deadline, meanwhile: meanwhile)
     }
 
     /// Succeeds for an endpoint that is unknown.

@@ -23,27 +23,37 @@ package final class AgentClient {
         self.bodyLimit = bodyLimit
     }
 
-    /// Makes a call and returns the body of the 2xx reply.
+    /// Makes a call and returns the body of the 2xx reply. `meanwhile` runs between the request and the reply, once, or
+    /// not at all where the request can't be sent.
     package func call(
-        _ method: String, _ path: String, body: [UInt8]? = nil, by deadline: Deadline
+        _ method: String, _ path: String, body: [UInt8]? = nil, by deadline: Deadline, meanwhile: () -> Void = {}
     ) throws(AgentError) -> [UInt8] {
         let request = HTTPRequest(method: method, path: path, body: body)
+        var hasRun = false
+        func once() {
+            guard !hasRun else { return }
+            hasRun = true
+            meanwhile()
+        }
         if let kept = connection.take(), kept.isReusable {
             do {
-                return try finish(try kept.call(request, bodyLimit: bodyLimit, by: deadline), of: request, on: kept)
+                let response = try kept.call(request, bodyLimit: bodyLimit, by: deadline, meanwhile: once)
+                return try finish(response, of: request, on: kept)
             } catch AgentError.disconnected {
                 // The agent was restarted or has closed an idle connection.
             }
         }
         let fresh = try HTTPConnection(socket: socket, by: deadline)
-        return try finish(try fresh.call(request, bodyLimit: bodyLimit, by: deadline), of: request, on: fresh)
+        let response = try fresh.call(request, bodyLimit: bodyLimit, by: deadline, meanwhile: once)
+        return try finish(response, of: request, on: fresh)
     }
 
     /// Makes a call, and decodes the reply.
     func call<Reply: Decodable>(
-        _ method: String, _ path: String, body: [UInt8]? = nil, as type: Reply.Type = Reply.self, by deadline: Deadline
+        _ method: String, _ path: String, body: [UInt8]? = nil, as type: Reply.Type = Reply.self, by deadline: Deadline,
+        meanwhile: () -> Void = {}
     ) throws(AgentError) -> Reply {
-        let bytes = try call(method, path, body: body, by: deadline)
+        let bytes = try call(method, path, body: body, by: deadline, meanwhile: meanwhile)
         do {
             return try JSONDecoder().decode(type, from: Data(bytes))
         } catch {

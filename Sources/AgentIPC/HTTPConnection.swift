@@ -33,11 +33,14 @@ final class HTTPConnection {
         stream = try UnixStream(connectingTo: socket, by: deadline)
     }
 
-    /// Sends a request and reads the whole response, whatever its status.
-    func call(_ request: HTTPRequest, bodyLimit: Int, by deadline: Deadline) throws(AgentError) -> HTTPResponse {
+    /// Sends a request and reads the whole response, whatever its status. `meanwhile` runs while the other side works.
+    func call(
+        _ request: HTTPRequest, bodyLimit: Int, by deadline: Deadline, meanwhile: () -> Void = {}
+    ) throws(AgentError) -> HTTPResponse {
         var parser = HTTPResponseParser()
         var body: [UInt8] = []
         try send(request, by: deadline)
+        meanwhile()
         while !parser.isComplete {
             try receive(&parser, &body, request, bodyLimit: bodyLimit, by: deadline)
         }

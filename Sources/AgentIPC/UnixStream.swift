@@ -71,7 +71,7 @@ struct UnixStream: ~Copyable {
         while true {
             // The reply is hardly ever there yet, so waiting first saves a call.
             try wait(for: POLLIN, by: deadline)
-            let room = 65_536
+            let room = 8192
             let start = buffer.count
             var count = 0
             buffer.append(contentsOf: repeatElement(0, count: room))

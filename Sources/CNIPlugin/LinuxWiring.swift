@@ -38,15 +38,17 @@ package final class LinuxWiring: PodWiring {
         try withHost { (socket) throws(SystemError) in try socket.link(.name(name))?.isUp }
     }
 
-    package func createVeth(_ plan: WiringPlan) throws(WiringError) -> UInt32 {
+    package func createVeth(_ hostInterface: String, peer interface: String) throws(WiringError) -> UInt32 {
         guard let peerNamespace = namespace?.fd.raw else { throw Self.noNamespace }
-        let hostEnd = VethEnd(name: plan.hostInterface, mac: plan.gatewayMAC, mtu: plan.mtu)
-        let podEnd = VethEnd(name: plan.interface, mac: plan.podMAC, mtu: plan.mtu, namespace: peerNamespace)
+        // The MAC addresses are no endpoint's, and come later; but a device without one that was set is given one by the
+        // host's udev rules, whenever they get to it.
+        let hostEnd = VethEnd(name: hostInterface, mac: .gateway(endpoint: 0))
+        let podEnd = VethEnd(name: interface, mac: .gateway(endpoint: 0), namespace: peerNamespace)
         let link = try withHost { (socket) throws(SystemError) in
             try socket.createVeth(hostEnd, peer: podEnd)
         }
         guard let peer = link.peerIndex else {
-            throw WiringError(.failed, "create link \(plan.hostInterface): the kernel does not tell its peer")
+            throw WiringError(.failed, "create link \(hostInterface): the kernel does not tell its peer")
         }
         hostIndex = link.index
         podIndex = peer
@@ -61,7 +63,9 @@ package final class LinuxWiring: PodWiring {
         let generates = plan.hasIPv6 ? false : nil
         var requests = [
             NetlinkRequest.setLink(.name("lo"), LinkChange(isUp: true)),
-            .setLink(.index(index), LinkChange(isUp: true, generatesIPv6Address: generates)),
+            .setLink(
+                .index(index),
+                LinkChange(isUp: true, mtu: plan.mtu, mac: plan.podMAC, generatesIPv6Address: generates)),
         ]
         for leg in plan.legs {
             let flags = leg.address.isIPv4 ? 0 : LinkAddress.noDAD | LinkAddress.noPrefixRoute
@@ -83,7 +87,7 @@ package final class LinuxWiring: PodWiring {
         let quiet = NetlinkRequest.setLink(.index(index), LinkChange(generatesIPv6Address: false))
         var requests = [
             quiet.tolerating(.notSupported, Self.noIPv6),
-            .setLink(.index(index), LinkChange(isUp: true)),
+            .setLink(.index(index), LinkChange(isUp: true, mtu: plan.mtu, mac: plan.gatewayMAC)),
         ]
         for leg in plan.legs {
             requests.append(

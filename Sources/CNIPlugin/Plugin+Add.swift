@@ -3,32 +3,53 @@ import AgentIPC
 
 extension Plugin {
     /// ADD. It leaves a wired pod whose policy is in the kernel, or nothing.
+    ///
+    /// The plugin and the agent work side by side: the pair is made while the agent reserves, the pod's side configured
+    /// while the agent attaches.
     func add(_ invocation: Invocation, _ configuration: NetworkConfiguration) throws(CNIError) -> String {
         // First what costs nothing to be wrong about.
         try wired { () throws(WiringError) in try wiring.openNamespace(invocation.netns) }
         let agent = AgentClient(socket: configuration.socket)
-        let reply = try reserve(invocation, configuration, agent)
+        let (reply, pair) = try reserve(invocation, configuration, agent)
         let endpoint = invocation.endpoint
         do throws(CNIError) {
             let plan = try WiringPlan(reply, netns: invocation.netns, interface: invocation.interface)
-            let ifindex = try wired { () throws(WiringError) in try createVeth(plan) }
-            try wired { () throws(WiringError) in try wiring.configurePod(plan) }
-            try asking { () throws(AgentError) in
-                try agent.attach(endpoint, hostIfindex: ifindex, by: .after(timeouts.attach))
-            }
+            let ifindex = try wired { () throws(WiringError) in try settled(pair, invocation) }
+            try attach(endpoint, ifindex, plan, agent)
             try wired { () throws(WiringError) in try wiring.bringUpHost(plan) }
             return try Self.text(CNIResult(plan, version: configuration.version, dns: configuration.dns))
         } catch {
             var error = error
-            rollBack(endpoint, reply.hostInterface, configuration, agent, &error)
+            rollBack(endpoint, configuration, agent, &error)
             throw error
         }
     }
 
-    /// Number and addresses, for an endpoint that is not wired yet.
+    private func attach(
+        _ endpoint: AttachmentReference, _ ifindex: UInt32, _ plan: WiringPlan, _ agent: AgentClient
+    ) throws(CNIError) {
+        var configured = Result<Void, WiringError>.success(())
+        try asking { () throws(AgentError) in
+            try agent.attach(endpoint, hostIfindex: ifindex, by: .after(timeouts.attach)) {
+                configured = Result { () throws(WiringError) in try wiring.configurePod(plan) }
+            }
+        }
+        try wired { () throws(WiringError) in try configured.get() }
+    }
+
+    /// What became of the try to make the pair: the host side's index.
+    private typealias Pair = Result<UInt32, WiringError>
+
+    private func makePair(_ invocation: Invocation) -> Pair {
+        Result { () throws(WiringError) in
+            try wiring.createVeth(invocation.endpoint.hostInterfaceName, peer: invocation.interface)
+        }
+    }
+
+    /// Number and addresses, for an endpoint that is not wired yet; and the pair that was made meanwhile.
     private func reserve(
         _ invocation: Invocation, _ configuration: NetworkConfiguration, _ agent: AgentClient
-    ) throws(CNIError) -> AllocateReply {
+    ) throws(CNIError) -> (AllocateReply, Pair) {
         let endpoint = invocation.endpoint
         let deadline = Deadline.after(timeouts.reserve)
         try settleDeletion(of: endpoint, configuration, agent, by: deadline)
@@ -37,21 +58,45 @@ extension Plugin {
             network: configuration.name, podNamespace: invocation.arguments.podNamespace,
             podName: invocation.arguments.podName, podUID: invocation.arguments.podUID,
             labels: invocation.arguments.labels)
-        let reply = try asking { () throws(AgentError) in try agent.allocate(request, by: deadline) }
-        guard reply.state == .ready else { return reply }
-
-        // The last step of ADD brings the host side up. Where it isn't, an ADD was killed between the agent's attach and
-        // that step, or the pod went away without DEL.
-        let isUp = try wired { () throws(WiringError) in try wiring.hostLinkIsUp(reply.hostInterface) }
-        guard isUp != true else {
-            throw CNIError(
-                .interfaceExists,
-                "container \(invocation.containerID) has its interface \(invocation.interface) already")
+        var pair: Pair?
+        do {
+            let reply = try asking { () throws(AgentError) in
+                try agent.allocate(request, by: deadline) { pair = makePair(invocation) }
+            }
+            guard reply.state == .ready else { return (reply, pair ?? makePair(invocation)) }
+            try requireLeftover(pair, invocation)
+            return try asking { () throws(AgentError) in
+                try agent.delete(endpoint, by: deadline)
+                pair = nil
+                let again = try agent.allocate(request, by: deadline) { pair = makePair(invocation) }
+                return (again, pair ?? makePair(invocation))
+            }
+        } catch {
+            var error = error
+            if case .success? = pair { removePair(endpoint, &error) }
+            throw error
         }
-        try wired { () throws(WiringError) in try wiring.deleteVeth(reply.hostInterface) }
-        return try asking { () throws(AgentError) in
-            try agent.delete(endpoint, by: deadline)
-            return try agent.allocate(request, by: deadline)
+    }
+
+    /// The last step of ADD brings the host side up. Where it isn't, an ADD was killed between the agent's attach and that
+    /// step, or the pod went away without DEL.
+    private func requireLeftover(_ pair: Pair?, _ invocation: Invocation) throws(CNIError) {
+        if case .success? = pair { return }
+        let name = invocation.endpoint.hostInterfaceName
+        guard try wired({ () throws(WiringError) in try wiring.hostLinkIsUp(name) }) == true else { return }
+        throw CNIError(
+            .interfaceExists, "container \(invocation.containerID) has its interface \(invocation.interface) already")
+    }
+
+    /// The pair's host side, if need be made in the place of what an ADD that was killed has left.
+    private func settled(_ pair: Pair, _ invocation: Invocation) throws(WiringError) -> UInt32 {
+        let name = invocation.endpoint.hostInterfaceName
+        do throws(WiringError) {
+            return try pair.get()
+        } catch {
+            guard error.kind == .interfaceExists, try wiring.hostLinkIsUp(name) != nil else { throw error }
+            try wiring.deleteVeth(name)
+            return try makePair(invocation).get()
         }
     }
 
@@ -70,31 +115,25 @@ extension Plugin {
         }
     }
 
-    /// Makes the pair, if need be in the place of what an ADD that was killed has left.
-    private func createVeth(_ plan: WiringPlan) throws(WiringError) -> UInt32 {
+    /// Returns false, with the reason in the error's details, when it can't be done.
+    @discardableResult
+    private func removePair(_ endpoint: AttachmentReference, _ error: inout CNIError) -> Bool {
         do throws(WiringError) {
-            return try wiring.createVeth(plan)
-        } catch {
-            guard error.kind == .interfaceExists, try wiring.hostLinkIsUp(plan.hostInterface) != nil else {
-                throw error
-            }
-            try wiring.deleteVeth(plan.hostInterface)
-            return try wiring.createVeth(plan)
+            try wiring.deleteVeth(endpoint.hostInterfaceName)
+            return true
+        } catch let failure {
+            error.details += (error.details.isEmpty ? "" : "; ") + "left behind: \(failure)"
+            return false
         }
     }
 
     /// Takes everything back; what could not be is told in the error's details, and left for the agent to finish.
     private func rollBack(
-        _ endpoint: AttachmentReference, _ hostInterface: String, _ configuration: NetworkConfiguration,
-        _ agent: AgentClient, _ error: inout CNIError
+        _ endpoint: AttachmentReference, _ configuration: NetworkConfiguration, _ agent: AgentClient,
+        _ error: inout CNIError
     ) {
-        do throws(WiringError) {
-            try wiring.deleteVeth(hostInterface)
-        } catch let failure {
-            // The address must stay reserved as long as the device may have it; the agent's next start removes both.
-            error.details += (error.details.isEmpty ? "" : "; ") + "left behind: \(failure)"
-            return
-        }
+        // The address must stay reserved as long as the device may have it; the agent's next start removes both.
+        guard removePair(endpoint, &error) else { return }
         do throws(AgentError) {
             try agent.delete(endpoint, by: .after(timeouts.rollback))
         } catch let failure {

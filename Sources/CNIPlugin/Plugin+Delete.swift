@@ -5,12 +5,12 @@ extension Plugin {
     /// DEL. Succeeds when nothing is there, and when the agent is away, which then finishes it when it is back.
     func delete(_ invocation: Invocation, _ configuration: NetworkConfiguration) throws(CNIError) {
         let endpoint = invocation.endpoint
-        // The device first: its address may go to another pod as soon as the agent has released it. The peer goes with
-        // it, so the pod's namespace is not needed.
-        try wired { () throws(WiringError) in try wiring.deleteVeth(endpoint.hostInterfaceName) }
         do throws(AgentError) {
+            // It removes the device too, with its peer in the pod, and faster than it could be done from here.
             try AgentClient(socket: configuration.socket).delete(endpoint, by: .after(timeouts.request))
         } catch {
+            // The device before the note: its address may go to another pod as soon as the agent has read that.
+            try wired { () throws(WiringError) in try wiring.deleteVeth(endpoint.hostInterfaceName) }
             guard error.isSilence else { throw CNIError(error) }
             try leaveTombstone(endpoint, configuration, because: error)
         }

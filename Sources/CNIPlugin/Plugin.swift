@@ -6,8 +6,9 @@ import FoundationEssentials
 package struct Plugin {
     /// How long the agent may take. Connecting to an agent that is not running fails at once.
     package struct Timeouts: Sendable {
-        /// For ADD, until addresses are handed out: an agent that hangs must cost less than a second.
-        package var reserve = Duration.milliseconds(900)
+        /// For ADD, until addresses are handed out. Behind many others on a busy node that may take its time; an agent that
+        /// is away is known at once.
+        package var reserve = Duration.seconds(5)
         /// For ADD, until programs are attached and the policy is in the kernel.
         package var attach = Duration.seconds(10)
         /// For giving back what a failed ADD had reserved.

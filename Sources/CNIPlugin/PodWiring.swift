@@ -3,8 +3,8 @@ package import NetTypes
 
 /// What the plugin does to the kernel, in the steps between which it may be killed or fail.
 ///
-/// The order of ADD: ``openNamespace(_:)``, ``createVeth(_:)``, ``configurePod(_:)``, the agent's attach,
-/// ``bringUpHost(_:)``. Until the last step the host side is down, so that no packet passes before its policy is in the
+/// The order of ADD: ``openNamespace(_:)``, ``createVeth(_:peer:)``, ``configurePod(_:)`` while the agent attaches its
+/// programs, ``bringUpHost(_:)``. Until the last step the host side is down, so that no packet passes before its policy is in the
 /// kernel; and a host side that is down is known as the leftover of an ADD that did not come to its end.
 package protocol PodWiring: AnyObject {
     /// Opens the pod's namespace for the steps that follow. It must not be the plugin's own.
@@ -13,14 +13,14 @@ package protocol PodWiring: AnyObject {
     /// Whether a device of the host is there, and whether it is up; nil: there is none.
     func hostLinkIsUp(_ name: String) throws(WiringError) -> Bool?
 
-    /// Makes the pair: host side down, peer in the pod's namespace. Returns the index of the host side.
+    /// Makes the pair: host side down, peer in the pod's namespace, under these names. Returns the index of the host side.
     /// ``WiringError/Kind/interfaceExists`` when one of both names is taken.
-    func createVeth(_ plan: WiringPlan) throws(WiringError) -> UInt32
+    func createVeth(_ hostInterface: String, peer interface: String) throws(WiringError) -> UInt32
 
-    /// Addresses, gateways' neighbour entries, default routes and settings of the pod's side; brings it up.
+    /// MAC address, MTU, addresses, gateways' neighbour entries, default routes and settings of the pod's side; brings it up.
     func configurePod(_ plan: WiringPlan) throws(WiringError)
 
-    /// Settings of the host side, up, then routes and neighbour entries for the pod's addresses. Returns when the pod
+    /// MAC address, MTU and settings of the host side, up, then routes and neighbour entries for the pod's addresses. Returns when the pod
     /// can send.
     func bringUpHost(_ plan: WiringPlan) throws(WiringError)
 

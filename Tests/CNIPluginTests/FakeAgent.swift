@@ -11,6 +11,15 @@ final class EventLog: Sendable {
 
     func append(_ line: String) { lines.withLock { $0.append(line) } }
 
+    /// Waits until `line` has come so often, but not for ever.
+    func wait(for line: String, times: Int = 1) {
+        _ = eventually { count(of: line) >= times }
+    }
+
+    func count(of line: String) -> Int {
+        lines.withLock { lines in lines.count { $0 == line } }
+    }
+
     /// All so far, which are forgotten with that.
     func take() -> [String] {
         lines.withLock { lines in
@@ -131,12 +140,15 @@ final class FakeAgent: Sendable {
     private func serve(_ fd: Int32) {
         while let request = Self.read(fd) {
             let line = request.prefix { $0 != "\r\n" }.split(separator: " ").prefix(2).joined(separator: " ")
-            log.append(line)
             let body = request.range(of: "\r\n\r\n").map { String(request[$0.upperBound...]) } ?? ""
             let fault = state.withLock { state in
                 state.bodies[line] = body
                 return state.faults[line] ?? state.faults[Self.kind(line)]
             }
+            // What goes on at once has an order in the log.
+            if Self.kind(line) == "attach" { log.wait(for: "configurePod") }
+            if line == "POST /v1/endpoints" { log.wait(for: "createVeth", times: log.count(of: line) + 1) }
+            log.append(line)
             let reply: Reply
             switch fault {
             case .reply(let canned): reply = canned

@@ -2,6 +2,7 @@
 import AgentIPC
 import CNIPlugin
 import Foundation
+import Glibc
 
 /// A call of the plugin as a runtime makes it, against a fake agent and a kernel in memory.
 struct PluginTestCase {
@@ -55,6 +56,16 @@ struct PluginTestCase {
     var tombstones: [String] {
         (try? FileManager.default.contentsOfDirectory(atPath: agent.runDirectory + "/deleted")) ?? []
     }
+}
+
+/// Whether `condition` came true within ten seconds.
+func eventually(_ condition: () -> Bool) -> Bool {
+    let end = ContinuousClock.now + .seconds(10)
+    while ContinuousClock.now < end {
+        if condition() { return true }
+        usleep(200)
+    }
+    return condition()
 }
 
 /// Runs `body` with a fake agent and a kernel of its own.

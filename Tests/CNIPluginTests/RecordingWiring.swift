@@ -11,6 +11,8 @@ final class RecordingWiring: PodWiring {
     /// The step that fails, and how.
     var fault: (step: String, error: WiringError)?
     var plan: WiringPlan?
+    var beforeCreating: () -> Void = {}
+    var beforeConfiguring: () -> Void = {}
     var snapshot: ((WiringPlan) -> WiringSnapshot)?
     private let log: EventLog
 
@@ -30,18 +32,22 @@ final class RecordingWiring: PodWiring {
         return hostLinks[name]
     }
 
-    func createVeth(_ plan: WiringPlan) throws(WiringError) -> UInt32 {
+    func createVeth(_ hostInterface: String, peer interface: String) throws(WiringError) -> UInt32 {
+        beforeCreating()
         try record("createVeth")
-        guard hostLinks[plan.hostInterface] == nil, podLinks[plan.interface] == nil else {
+        guard hostLinks[hostInterface] == nil, podLinks[interface] == nil else {
             throw WiringError(.interfaceExists, "create link: File exists")
         }
-        self.plan = plan
-        hostLinks[plan.hostInterface] = false
-        podLinks[plan.interface] = plan.hostInterface
+        hostLinks[hostInterface] = false
+        podLinks[interface] = hostInterface
         return 42
     }
 
-    func configurePod(_ plan: WiringPlan) throws(WiringError) { try record("configurePod") }
+    func configurePod(_ plan: WiringPlan) throws(WiringError) {
+        beforeConfiguring()
+        self.plan = plan
+        try record("configurePod")
+    }
 
     func bringUpHost(_ plan: WiringPlan) throws(WiringError) {
         try record("bringUpHost")

@@ -64,7 +64,6 @@ extension Agent {
     /// the endpoint, or until it expires.
     func markGone(_ record: EndpointRecord) {
         guard let gone = endpointTable.markGone(record.key, at: clock.seconds) else { return }
-        // As after every DEL, too: the plugin removes the device before it tells.
         logger.info(
             "endpoint's device has vanished",
             metadata: [

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import Kernel
+package import Kernel
 package import NetTypes
 import Netlink
 
 /// The network namespace that the agent runs in.
 package struct KernelHostNetwork: HostNetwork {
-    package init() {}
+    private let rcu: ExpeditedRCU
+
+    /// - Parameter rcu: for removing devices, which waits for several grace periods.
+    package init(rcu: ExpeditedRCU = ExpeditedRCU(marker: nil)) { self.rcu = rcu }
 
     package func links() throws -> [HostLink] {
         var socket = try NetlinkSocket()
@@ -20,7 +23,9 @@ package struct KernelHostNetwork: HostNetwork {
 
     package func deleteLink(named name: String) throws {
         var socket = try NetlinkSocket()
-        _ = try socket.deleteLink(.name(name))
+        // Asked first, as the switch is not worth a device that is gone already.
+        guard try socket.link(.name(name)) != nil else { return }
+        _ = try rcu.run { try socket.deleteLink(.name(name)) }
     }
 
     package func addresses() throws -> Set<IPAddress> {
