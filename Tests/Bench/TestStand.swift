@@ -95,6 +95,12 @@ final class TestStand {
         return bytes + [UInt8](repeating: 0, count: max(0, 128 - bytes.count))
     }
 
+    /// The flows that `measure` then meets.
+    func addFlows(_ opening: Packet, ifindex: UInt32, _ program: Int32, count: Int) throws {
+        _ = try measure(
+            opening, ifindex: ifindex, .program(program), flows: count, packets: count, scrambled: false)
+    }
+
     func addBareFlow(_ packet: Packet, to ifindex: UInt32) throws {
         guard let key = key(packet, source: nil, destination: nil) else { return }
         try bareFlows.update(key, BareValue(ifindex: ifindex))
