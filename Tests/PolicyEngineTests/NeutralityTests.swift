@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Model
 import NetTypes
 import PolicyEngine
 import Testing
@@ -36,6 +37,43 @@ import Testing
             }
             #expect(isSwitched)
             walk.settle()
+        }
+    }
+
+    @Test func `a range that goes is like what is around it until it is gone`() throws {
+        func block(_ text: String) throws -> AddressBlock { AddressBlock(try #require(Prefix(text))) }
+        func object(_ name: String, _ blocks: [AddressBlock]) -> PolicyObject {
+            let reference = ObjectReference(kind: "Policy", namespace: "default", name: name)
+            return PolicyObject(
+                reference: reference, subject: PodSelector(namespaces: .named("default")), defaultDeny: [.ingress],
+                rules: [
+                    PolicyRule(
+                        action: .allow, direction: .ingress, peers: blocks.map { .addresses($0) }, ports: nil,
+                        origin: RuleOrigin(object: reference, direction: .ingress, index: 0))
+                ])
+        }
+        let wide = try block("192.0.0.0/8")
+        let narrow = try block("192.0.2.0/24")
+        let query = Query(
+            source: IPAddress(v4: 0xc000_0201), destination: IPAddress(v4: 0x0a00_0001), protocol: .tcp, port: 80)
+        var compiler = PolicyCompiler()
+        compiler.stage(
+            PolicyEndpoint(
+                number: 1, addresses: [query.destination],
+                labels: SecurityLabels(namespace: "default", nil, podLabels: [:])))
+        compiler.stage(object("wide", [wide]))
+        compiler.stage(object("narrow", [narrow]))
+        var state = TableState()
+        state.apply(compiler.commit())
+        compiler.stageRemoval(of: object("narrow", []).reference)
+        state.apply(compiler.commit())
+        // Now nobody uses the narrow one, and a commit with work on policies gives it up.
+        compiler.stage(object("other", []))
+        let changeset = compiler.commit()
+        #expect(changeset.removedPrefixes.count == 1 && !changeset.views.isEmpty)
+        for write in changeset.steps {
+            state.apply(write)
+            #expect(query.judge(state).isAllowed, "\(write)")
         }
     }
 
