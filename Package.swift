@@ -97,7 +97,7 @@ let package = Package(
         .testTarget(name: "BPFTests", dependencies: ["BPF", "Kernel", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "ModelTests", dependencies: ["Model", "NetTypes"], swiftSettings: strict),
         .testTarget(
-            name: "ObjectDecodingTests", dependencies: ["Model", "NetTypes", "ObjectDecoding"], swiftSettings: strict),
+            name: "ObjectDecodingTests", dependencies: ["Model", "ObjectDecoding"], swiftSettings: strict),
         .testTarget(
             name: "PolicyEngineTests", dependencies: ["Model", "NetTypes", "PolicyEngine"], swiftSettings: strict),
         .testTarget(name: "IPAMTests", dependencies: ["IPAM", "NetTypes"], swiftSettings: strict),
