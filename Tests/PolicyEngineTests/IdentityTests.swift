@@ -85,6 +85,12 @@ import Testing
         let changeset = compiler.commit()
         #expect(changeset.isEmpty)
         #expect(Self.isAllowed(state))
+        // Also for others who come meanwhile.
+        let late = IPAddress(v4: 0x0a00_0003)
+        compiler.stage(.endpoint(5000, namedPorts: []), at: late)
+        state.apply(compiler.commit())
+        #expect(state.peers[late]?.slot == state.peers[Self.client]?.slot)
+        compiler.stage(nil, at: late)
         compiler.stage(nil, at: Self.client)
         state.apply(compiler.commit())
         #expect(compiler.labels(of: 5000) == nil)
