@@ -48,6 +48,7 @@ let package = Package(
 
         // Domain: pure values, no files, clocks or kernel.
         .target(name: "Model", dependencies: ["NetTypes"], swiftSettings: strict),
+        .target(name: "ObjectDecoding", dependencies: ["Model", "NetTypes"], swiftSettings: strict),
         .target(name: "PolicyEngine", dependencies: ["Model", "NetTypes"], swiftSettings: strict),
         .target(name: "IPAM", dependencies: ["NetTypes"], swiftSettings: strict),
 
@@ -57,7 +58,8 @@ let package = Package(
             dependencies: ["BPF", "CDatapathABI", "Kernel", "NetTypes", "Netlink", "PolicyEngine"],
             swiftSettings: strict),
         .target(
-            name: "Manifests", dependencies: ["Kernel", "Model", "NetTypes", logging, yams], swiftSettings: strict),
+            name: "Manifests", dependencies: ["Kernel", "Model", "NetTypes", "ObjectDecoding", logging, yams],
+            swiftSettings: strict),
         .target(name: "AgentIPC", dependencies: ["NetTypes"], swiftSettings: strict),
 
         // Composition.
@@ -95,10 +97,13 @@ let package = Package(
         .testTarget(name: "BPFTests", dependencies: ["BPF", "Kernel", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "ModelTests", dependencies: ["Model", "NetTypes"], swiftSettings: strict),
         .testTarget(
+            name: "ObjectDecodingTests", dependencies: ["Model", "ObjectDecoding"], swiftSettings: strict),
+        .testTarget(
             name: "PolicyEngineTests", dependencies: ["Model", "NetTypes", "PolicyEngine"], swiftSettings: strict),
         .testTarget(name: "IPAMTests", dependencies: ["IPAM", "NetTypes"], swiftSettings: strict),
         .testTarget(
-            name: "ManifestsTests", dependencies: ["Kernel", "Manifests", "Model", "NetTypes", logging],
+            name: "ManifestsTests",
+            dependencies: ["Kernel", "Manifests", "Model", "NetTypes", "ObjectDecoding", logging],
             swiftSettings: strict),
         .testTarget(name: "AgentIPCTests", dependencies: ["AgentIPC", "NetTypes"], swiftSettings: strict),
         .testTarget(

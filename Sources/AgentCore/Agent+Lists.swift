@@ -22,16 +22,17 @@ extension Agent {
             hostIfindex: record.ifindex, state: record.state, since: record.since, identity: view?.identity ?? 0,
             policy: view?.policy ?? 0, enforceIngress: view?.enforceIngress ?? false,
             enforceEgress: view?.enforceEgress ?? false,
-            policies: view == nil ? [] : policy.policies(selecting: record).map { $0.reference.description })
+            policies: view == nil ? [] : policy.policies(selecting: record).map(\.description))
     }
 
     /// What this node knows of, by number: pods here and elsewhere, the node and the world.
     package func identities() -> [IdentityInfo] { policy.identities() }
 
-    /// Every policy object, by namespace and name.
+    /// Every policy object, by namespace and name; one with several parts that hold for different pods is there several
+    /// times.
     package func policies() throws -> [PolicyInfo] {
         let datapath = try requireDatapath()
-        let objects = policy.policies.values.sorted { $0.reference < $1.reference }
+        let objects = policy.policies.sorted { $0.key < $1.key }.flatMap(\.value)
         let cookies = policy.cookies()
         let hits = try datapath.readRuleHits(Array(cookies.values))
         return objects.map { info($0, hits: { origin in cookies[origin].flatMap { hits[$0] } ?? 0 }) }

@@ -2,6 +2,7 @@
 import Kernel
 package import Logging
 package import Model
+import ObjectDecoding
 
 /// Objects from a folder of YAML files (`*.yaml`, `*.yml`, and `*.json`, which is YAML too), as they are now and as
 /// they change.

@@ -30,6 +30,10 @@ struct FieldErrors {
         if let problem { add(path, "\"\(value)\" \(problem)") }
     }
 
+    mutating func append(_ others: FieldErrors) {
+        list += others.list
+    }
+
     mutating func addSelector(_ path: String, _ selector: LabelSelector) {
         addLabels("\(path).matchLabels", selector.matchLabels)
         for (index, requirement) in selector.matchExpressions.enumerated() {
@@ -46,6 +50,11 @@ struct FieldErrors {
 
     private mutating func addRequirement(_ path: String, _ requirement: LabelSelector.Requirement) {
         add("\(path).key", value: requirement.key, Syntax.labelKeyProblem(requirement.key))
+        addOperator(path, requirement)
+    }
+
+    /// All but the key.
+    mutating func addOperator(_ path: String, _ requirement: LabelSelector.Requirement) {
         let name = requirement.operator.rawValue
         switch requirement.operator {
         case .in, .notIn:

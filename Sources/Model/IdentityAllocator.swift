@@ -22,15 +22,21 @@ package struct IdentityAllocator: Sendable {
 
     /// The number of these labels, which the caller holds until it calls `release` once for each call of this.
     /// nil if all sixteen million are taken.
-    package mutating func retain(_ labels: SecurityLabels) -> IdentityNumber? {
+    ///
+    /// - Parameter isTaken: true for numbers that somebody else has given to other labels.
+    package mutating func retain(
+        _ labels: SecurityLabels, avoiding isTaken: (IdentityNumber) -> Bool = { _ in false }
+    ) -> IdentityNumber? {
         if let entry = entries[labels] {
             entries[labels]?.references += 1
             return entry.number
         }
         guard labelsByNumber.count < Self.range.count else { return nil }
-        var number = Self.preferredNumber(of: labels)
-        while labelsByNumber[number] != nil {
+        let preferred = Self.preferredNumber(of: labels)
+        var number = preferred
+        while labelsByNumber[number] != nil || isTaken(number) {
             number = number == Self.range.upperBound ? Self.range.lowerBound : number + 1
+            if number == preferred { return nil }
         }
         entries[labels] = Entry(number: number, references: 1)
         labelsByNumber[number] = labels

@@ -5,8 +5,11 @@ package enum ResourceChange: Sendable {
     /// By name.
     case namespace(String, Namespace?)
     case pod(ObjectReference, Pod?)
-    /// Only policies that pass `validate()` come through here.
+    /// Only policies that pass `validate()` come through here, of this kind and the next.
     case networkPolicy(ObjectReference, NetworkPolicy?)
+    /// Of both kinds, SkeinNetworkPolicy and SkeinClusterNetworkPolicy.
+    case skeinNetworkPolicy(ObjectReference, SkeinNetworkPolicy?)
+    case clusterNetworkPolicy(ObjectReference, ClusterNetworkPolicy?)
 }
 
 /// Where the objects come from: a folder of manifests, or an API server.

@@ -16,6 +16,8 @@ struct AddressTable: Sendable {
         var kind: PeerKind
         var identity: UInt32
         var ports: UInt32
+        /// Set: known by its identity's number; else by labels, or reserved.
+        var number: IdentityNumber?
     }
 
     struct Record: Sendable {
@@ -75,16 +77,18 @@ struct AddressTable: Sendable {
         if left.isEmpty { blocks.remove(block.prefix) } else { blocks.insert(left, for: block.prefix) }
     }
 
-    /// The blocks that contain all of the prefix, but for longer exceptions; sorted.
-    func blocks(around prefix: Prefix, _ selectors: SelectorTable) -> [UInt32] {
+    /// The blocks that contain all of the prefix, but for longer exceptions; sorted. Those of what is outside only for
+    /// what is outside.
+    func blocks(around prefix: Prefix, isOutside: Bool, _ selectors: SelectorTable) -> [UInt32] {
         guard !blocks.isEmpty else { return [] }
         var found: [UInt32] = []
         for (_, list) in blocks.covering(prefix) {
             for selector in list {
-                guard case .addresses(let block) = selectors.records[Int(selector)].kind, block.covers(prefix) else {
-                    continue
+                switch selectors.records[Int(selector)].kind {
+                case .addresses(let block): if block.covers(prefix) { found.append(selector) }
+                case .outside(let block): if isOutside, block.covers(prefix) { found.append(selector) }
+                case .none, .pods, .entities, .variant: break
                 }
-                found.append(selector)
             }
         }
         found.sort()

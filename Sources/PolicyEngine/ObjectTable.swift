@@ -11,35 +11,42 @@ struct ObjectTable: Sendable {
     }
 
     private(set) var records: [Int: Record] = [:]
-    private(set) var revisions: [ObjectReference: Int] = [:]
+    /// Of the parts of each object, in their order.
+    private(set) var revisions: [ObjectReference: [Int]] = [:]
     private var byNamespace: [String: Set<Int>] = [:]
     /// Whose subjects may be in any namespace.
     private var clusterWide: Set<Int> = []
     private var lastRevision = 0
 
-    /// The revision that was and the one that is; nil if the object is as it was.
-    mutating func set(_ reference: ObjectReference, _ object: PolicyObject?) -> (old: Int?, new: Int?)? {
-        let old = revisions[reference]
-        if object == old.flatMap({ records[$0]?.object }) { return nil }
-        if let old, let record = records.removeValue(forKey: old) {
-            revisions[reference] = nil
-            if case .named(let namespace) = record.object.subject.namespaces {
-                byNamespace[namespace]?.remove(old)
-                if byNamespace[namespace]?.isEmpty ?? false { byNamespace[namespace] = nil }
-            } else {
-                clusterWide.remove(old)
-            }
-        }
-        guard let object else { return (old, nil) }
+    /// The revisions that were and those that are; nil if the object is as it was.
+    mutating func set(_ reference: ObjectReference, _ parts: [PolicyObject]) -> (old: [Int], new: [Int])? {
+        let old = revisions[reference] ?? []
+        if parts == old.compactMap({ records[$0]?.object }) { return nil }
+        for revision in old { remove(revision) }
+        let new = parts.map { insert($0) }
+        revisions[reference] = new.isEmpty ? nil : new
+        return (old, new)
+    }
+
+    private mutating func insert(_ object: PolicyObject) -> Int {
         lastRevision += 1
         records[lastRevision] = Record(object: object, ingressPortNames: Self.ingressPortNames(of: object))
-        revisions[reference] = lastRevision
         if case .named(let namespace) = object.subject.namespaces {
             byNamespace[namespace, default: []].insert(lastRevision)
         } else {
             clusterWide.insert(lastRevision)
         }
-        return (old, lastRevision)
+        return lastRevision
+    }
+
+    private mutating func remove(_ revision: Int) {
+        guard let record = records.removeValue(forKey: revision) else { return }
+        if case .named(let namespace) = record.object.subject.namespaces {
+            byNamespace[namespace]?.remove(revision)
+            if byNamespace[namespace]?.isEmpty ?? false { byNamespace[namespace] = nil }
+        } else {
+            clusterWide.remove(revision)
+        }
     }
 
     /// Sorted revisions of the objects that select these labels.
@@ -49,9 +56,11 @@ struct ObjectTable: Sendable {
             .sorted()
     }
 
-    /// In the order of their references, which is that of precedence between equals.
+    /// In the order of their references, which is that of precedence between equals; parts of one in their order.
     func objects(_ revisions: some Sequence<Int>) -> [PolicyObject] {
-        revisions.compactMap { records[$0]?.object }.sorted { $0.reference < $1.reference }
+        revisions.compactMap { revision in records[revision].map { (revision, $0.object) } }
+            .sorted { ($0.1.reference, $0.0) < ($1.1.reference, $1.0) }
+            .map(\.1)
     }
 
     private static func ingressPortNames(of object: PolicyObject) -> Set<PortName> {

@@ -291,13 +291,17 @@ extension Partition {
     /// Classes that had rows before and are gone.
     var freedClasses: [FreedClass] { freed }
 
-    /// The words that differ from what the kernel has, in order; from now on the kernel has them.
+    /// The words that differ from what the kernel has, in order; from now on the kernel has them. Also those of slots that
+    /// were given up just now: a prefix leads to its slot until it is taken away, after the switch, and by then policies
+    /// know only the class that its addresses are going to have.
     mutating func takeWords() -> [(slot: UInt32, classID: UInt32)] {
         var words: [(slot: UInt32, classID: UInt32)] = []
         moved.sortUnique()
-        for slot in moved where slots[Int(slot)].inUse && slots[Int(slot)].word != slots[Int(slot)].classID {
-            slots[Int(slot)].word = slots[Int(slot)].classID
-            words.append((slot, slots[Int(slot)].classID))
+        for slot in moved {
+            let record = slots[Int(slot)]
+            guard record.word != record.classID, record.inUse || classes[Int(record.classID)].inUse else { continue }
+            slots[Int(slot)].word = record.classID
+            words.append((slot, record.classID))
         }
         return words
     }

@@ -24,7 +24,8 @@ extension PolicyCompiler {
             record.slot = enterSlot(
                 Partition.Kind(
                     identity: occupant.identity, ports: occupant.ports,
-                    blocks: addresses.blocks(around: Prefix(host: address), selectors)))
+                    blocks: addresses.blocks(
+                        around: Prefix(host: address), isOutside: identities.isOutside(occupant.identity), selectors)))
             record.entry = PeerEntry(
                 identity: identities[occupant.identity].number,
                 slot: record.endpoint == 0 ? record.slot : 0,

@@ -15,6 +15,7 @@ extension PolicyCompiler {
     package mutating func commit(collecting: Bool = false) -> Changeset {
         changes = Changeset()
         takeObjects()
+        takeIdentities()
         takeEndpoints()
         choosePolicies()
         let newPolicies = policies.newPlaces()
@@ -33,20 +34,55 @@ extension PolicyCompiler {
     }
 
     private mutating func takeObjects() {
-        for (reference, object) in stagedObjects.sorted(by: { $0.key < $1.key }) {
-            guard let (old, new) = objects.set(reference, object) else { continue }
-            let subject = new.flatMap { objects.records[$0]?.object.subject }
-            for (number, record) in endpoints {
-                let had = old.map(record.objects.sortedContains) ?? false
-                let has = record.endpoint.reserved == nil && subject?.matches(record.endpoint.labels) ?? false
-                guard had || has else { continue }
-                if had, let old { endpoints[number]?.objects = record.objects.removing(old) }
+        for (reference, parts) in stagedObjects.sorted(by: { $0.key < $1.key }) {
+            guard let (old, new) = objects.set(reference, parts) else { continue }
+            for (number, record) in endpoints where record.endpoint.reserved == nil {
+                let left = record.objects.filter { !old.contains($0) }
+                let added = new.filter {
+                    objects.records[$0]?.object.subject.matches(record.endpoint.labels) ?? false
+                }
+                guard !added.isEmpty || left.count < record.objects.count else { continue }
                 // Revisions only grow, so the order stays.
-                if has, let new { endpoints[number]?.objects.append(new) }
+                endpoints[number]?.objects = left + added
                 touchedEndpoints.insert(number)
             }
         }
         stagedObjects = [:]
+    }
+
+    private mutating func takeIdentities() {
+        var stale: Set<UInt32> = []
+        for (number, labels) in stagedIdentities.sorted(by: { $0.key < $1.key }) {
+            stale.formUnion(identities.decide(number, labels))
+        }
+        stagedIdentities = [:]
+        guard !stale.isEmpty else { return }
+        for (address, record) in addresses.records {
+            guard let peer = record.peer, stale.contains(peer.identity) else { continue }
+            let other = moved(peer)
+            addresses.records[address]?.peer = other
+            touchedAddresses.insert(address)
+        }
+        for (number, record) in endpoints where stale.contains(record.occupant.identity) {
+            let other = moved(record.occupant)
+            endpoints[number]?.occupant = other
+            touchedEndpoints.insert(number)
+            touchedAddresses.formUnion(record.endpoint.addresses)
+        }
+    }
+
+    /// The same one under the identity that is now its own.
+    private mutating func moved(_ occupant: AddressTable.Occupant) -> AddressTable.Occupant {
+        var moved = occupant
+        if let number = occupant.number {
+            moved.identity = identities.retain(number: number)
+        } else if let labels = identities[occupant.identity].labels {
+            moved.identity = identities.retain(labels)
+        } else {
+            return occupant
+        }
+        identities.release(occupant.identity)
+        return moved
     }
 
     private mutating func takeEndpoints() {
@@ -128,13 +164,21 @@ extension PolicyCompiler {
     /// The caller gives it back with `release`.
     mutating func retain(_ peer: PolicyPeer) -> AddressTable.Occupant {
         switch peer {
-        case .host:
-            return AddressTable.Occupant(kind: .host, identity: ReservedIdentity.host.rawValue, ports: 0)
-        case .remoteNode:
-            return AddressTable.Occupant(kind: .remoteNode, identity: ReservedIdentity.remoteNode.rawValue, ports: 0)
+        case .host, .kubeAPIServer(on: .host):
+            let place = peer == .host ? ReservedIdentity.host.rawValue : IdentityTable.apiServerOnHost
+            return AddressTable.Occupant(kind: .host, identity: place, ports: 0)
+        case .remoteNode, .kubeAPIServer(on: .remoteNode):
+            let identity = peer == .remoteNode ? ReservedIdentity.remoteNode : .kubeAPIServer
+            return AddressTable.Occupant(kind: .remoteNode, identity: identity.rawValue, ports: 0)
+        case .kubeAPIServer(on: .outside):
+            return AddressTable.Occupant(kind: .pod, identity: IdentityTable.apiServerOutside, ports: 0)
         case .pod(let labels, let namedPorts):
             return AddressTable.Occupant(
                 kind: .pod, identity: identities.retain(labels), ports: portLists.retain(namedPorts))
+        case .endpoint(let number, let namedPorts):
+            return AddressTable.Occupant(
+                kind: .pod, identity: identities.retain(number: number), ports: portLists.retain(namedPorts),
+                number: number)
         }
     }
 

@@ -38,7 +38,7 @@ package struct PolicyStatistics: Hashable, Sendable {
 extension PolicyCompiler {
     package var statistics: PolicyStatistics {
         PolicyStatistics(
-            objects: objects.records.count, policies: policies.count, endpoints: endpoints.count,
+            objects: objects.revisions.count, policies: policies.count, endpoints: endpoints.count,
             addresses: addresses.records.count, prefixes: addresses.writtenPrefixes.count,
             identities: identities.count, selectors: selectors.usedCount, classes: partition.classCount,
             slots: partition.slotCount, cookies: cookies.count, slotBound: partition.slots.count,
@@ -70,7 +70,9 @@ extension PolicyCompiler {
 
     /// The objects that select an endpoint.
     package func objects(selectingEndpoint number: UInt16) -> [ObjectReference] {
-        objects.objects(endpoints[number]?.objects ?? []).map(\.reference)
+        var references = objects.objects(endpoints[number]?.objects ?? []).map(\.reference)
+        references.sortUnique()
+        return references
     }
 
     /// Every object, in order. Takes time with the number of objects and addresses: for people, not for each packet.
@@ -80,14 +82,16 @@ extension PolicyCompiler {
             for revision in record.objects { selected[revision, default: []].append(number) }
         }
         var matches: [PeerSelector: Matches] = [:]
-        return objects.records.map { revision, record in
-            let peers = Set(record.object.rules.flatMap { $0.peers ?? [] })
+        return objects.revisions.map { reference, revisions in
+            let parts = revisions.compactMap { objects.records[$0]?.object }
+            let rules = parts.flatMap(\.rules)
+            let peers = Set(rules.flatMap { $0.peers ?? [] })
             for selector in peers where matches[selector] == nil { matches[selector] = self.matches(of: selector) }
             return PolicySummary(
-                reference: record.object.reference,
-                defaultDeny: record.object.defaultDeny,
-                ruleCount: record.object.rules.count,
-                endpoints: selected[revision]?.sorted() ?? [],
+                reference: reference,
+                defaultDeny: parts.reduce(into: []) { $0.formUnion($1.defaultDeny) },
+                ruleCount: rules.count,
+                endpoints: Set(revisions.flatMap { selected[$0] ?? [] }).sorted(),
                 peerCount: addressCount(of: peers.compactMap { matches[$0] }))
         }.sorted { $0.reference < $1.reference }
     }
@@ -100,8 +104,15 @@ extension PolicyCompiler {
     private func matches(of selector: PeerSelector) -> Matches {
         switch selector {
         case .pods(let pods): .identities(identities.matching(pods))
+        case .entities(let entities): .addresses(addresses.records.keys.filter { isAny(of: entities, $0) })
         case .addresses(let block): .addresses(addresses.addresses(in: block))
+        case .outside(let block): .addresses(addresses.addresses(in: block).filter { isAny(of: .world, $0) })
         }
+    }
+
+    private func isAny(of entities: EntitySet, _ address: IPAddress) -> Bool {
+        guard let slot = addresses.records[address]?.slot, slot != .max else { return false }
+        return !identities[partition.slots[Int(slot)].kind.identity].entities.isDisjoint(with: entities)
     }
 
     private func addressCount(of matches: [Matches]) -> Int {

@@ -8,12 +8,14 @@ import NetTypes
 extension PolicyCompiler {
     mutating func dropIdleSelectors() {
         for (id, kind) in selectors.takeIdle() {
-            if case .addresses(let block) = kind {
+            switch kind {
+            case .addresses(let block), .outside(let block):
                 for classID in partition.classes(of: id) {
                     partition.removeBlock(id, from: partition.classes[Int(classID)].members)
                 }
                 addresses.removeBlock(id, block)
                 for prefix in prefixes(of: block) { releasePrefix(prefix) }
+            case .none, .pods, .entities, .variant: break
             }
             partition.coarsen(without: id)
         }
@@ -25,7 +27,11 @@ extension PolicyCompiler {
             case .pods(let selector):
                 let slots = identities.matching(selector).flatMap { partition.slots(of: $0) }
                 partition.refine(by: id, matching: slots)
-            case .addresses(let block): matchAddresses(id, block)
+            case .entities(let entities):
+                let slots = identities.matching(entities).flatMap { partition.slots(of: $0) }
+                partition.refine(by: id, matching: slots)
+            case .addresses(let block): matchAddresses(id, block, outsideOnly: false)
+            case .outside(let block): matchAddresses(id, block, outsideOnly: true)
             case .variant, .none: break
             }
         }
@@ -34,9 +40,15 @@ extension PolicyCompiler {
         freshNamed = []
     }
 
-    private mutating func matchAddresses(_ id: UInt32, _ block: AddressBlock) {
+    private mutating func matchAddresses(_ id: UInt32, _ block: AddressBlock, outsideOnly: Bool) {
         addresses.insertBlock(id, block)
-        let inside = addresses.addresses(in: block).map { (address: $0, slot: addresses.records[$0]?.slot ?? .max) }
+        var inside = addresses.addresses(in: block).map { (address: $0, slot: addresses.records[$0]?.slot ?? .max) }
+        if outsideOnly {
+            // What all addresses of a slot are, as they have one identity.
+            inside.removeAll {
+                $0.slot == .max || !identities.isOutside(partition.slots[Int($0.slot)].kind.identity)
+            }
+        }
         let prefixesInside = addresses.prefixes.covered(by: block.prefix).filter { block.covers($0.prefix) }
         // New addresses have no slot yet; they get the right one when they are settled.
         let slots = (inside.map(\.slot) + prefixesInside.map(\.value.slot)).filter { $0 != .max }.sorted()
@@ -112,18 +124,26 @@ extension PolicyCompiler {
         return Signature(signature)
     }
 
-    /// The label selectors that match an identity.
+    /// The selectors that match an identity, wherever it is.
     private func labelMatches(of identity: UInt32) -> [UInt32] {
         if let slot = partition.slots(of: identity).first {
             // Another slot of the identity knows: they are in its class's signature, among others.
             let classID = partition.slots[Int(slot)].classID
             return partition.classes[Int(classID)].signature.selectors.filter {
-                if case .pods = selectors.records[Int($0)].kind { true } else { false }
+                switch selectors.records[Int($0)].kind {
+                case .pods, .entities: true
+                case .none, .addresses, .outside, .variant: false
+                }
             }
         }
-        guard let labels = identities[identity].labels else { return [] }
-        return selectors.candidates(for: labels).filter {
-            if case .pods(let selector) = selectors.records[Int($0)].kind { selector.matches(labels) } else { false }
+        let record = identities[identity]
+        let candidates = record.labels.map { selectors.candidates(for: $0) } ?? []
+        return (candidates + selectors.entitySelectors).filter {
+            switch selectors.records[Int($0)].kind {
+            case .pods(let selector): record.labels.map(selector.matches) ?? false
+            case .entities(let entities): !entities.isDisjoint(with: record.entities)
+            case .none, .addresses, .outside, .variant: false
+            }
         }
     }
 
@@ -154,7 +174,8 @@ extension PolicyCompiler {
         }
         let world = prefix.isIPv4 ? ReservedIdentity.worldIPv4 : .worldIPv6
         let kind = Partition.Kind(
-            identity: world.rawValue, ports: 0, blocks: addresses.blocks(around: prefix, selectors))
+            identity: world.rawValue, ports: 0,
+            blocks: addresses.blocks(around: prefix, isOutside: true, selectors))
         addresses.prefixes[prefix] = AddressTable.PrefixRecord(references: 1, slot: enterSlot(kind))
         touchedPrefixes.insert(prefix)
     }

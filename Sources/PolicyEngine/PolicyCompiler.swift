@@ -6,9 +6,23 @@ package import NetTypes
 /// Who has an address, but for the endpoints of this node.
 package enum PolicyPeer: Hashable, Sendable {
     case pod(SecurityLabels, namedPorts: [NamedPort])
+    /// A pod by its number, as other nodes tell it; its labels are those that were staged for the number, and until
+    /// then no label selector matches it. Of the reserved numbers only health, init, ingress and unmanaged are taken;
+    /// any other one below 256 or above 24 bits counts as unmanaged.
+    case endpoint(IdentityNumber, namedPorts: [NamedPort])
     /// This node.
     case host
     case remoteNode
+    case kubeAPIServer(on: KubeAPIServerPlace)
+}
+
+/// Where an address of the API server is.
+package enum KubeAPIServerPlace: Hashable, Sendable {
+    /// An address of this node.
+    case host
+    case remoteNode
+    /// Outside the cluster: then it is part of the world, too.
+    case outside
 }
 
 /// A pod of this node: its policy is compiled.
@@ -63,7 +77,8 @@ package struct PolicyCompiler: Sendable {
     var cookies = CookieTable()
     var endpoints: [UInt16: EndpointRecord] = [:]
 
-    var stagedObjects: [ObjectReference: PolicyObject?] = [:]
+    var stagedObjects: [ObjectReference: [PolicyObject]] = [:]
+    var stagedIdentities: [IdentityNumber: SecurityLabels?] = [:]
     var stagedPeers: [IPAddress: PolicyPeer?] = [:]
     var stagedEndpoints: [UInt16: PolicyEndpoint?] = [:]
 
@@ -86,11 +101,25 @@ package struct PolicyCompiler: Sendable {
 
     /// Adds a policy object or replaces the one of the same reference.
     package mutating func stage(_ object: PolicyObject) {
-        stagedObjects[object.reference] = .some(object)
+        stage([object], of: object.reference)
+    }
+
+    /// All that there is of an object; its parts have its reference.
+    package mutating func stage(_ parts: [PolicyObject], of object: ObjectReference) {
+        stagedObjects[object] = parts
     }
 
     package mutating func stageRemoval(of object: ObjectReference) {
-        stagedObjects.updateValue(nil, forKey: object)
+        stage([], of: object)
+    }
+
+    /// Gives a number to labels, as somebody has decided for all nodes; nil: the decision is withdrawn. It may come
+    /// before or after those who have the labels or the number: who has these labels gets this number, and who is known
+    /// by this number gets these labels. Labels that no number was staged for get one from their hash.
+    ///
+    /// What has a number whose decision is withdrawn keeps it and its labels, for as long as it is known.
+    package mutating func stage(identity number: IdentityNumber, _ labels: SecurityLabels?) {
+        stagedIdentities.updateValue(labels, forKey: number)
     }
 
     /// nil: nobody that is known has the address. An endpoint with the address overrules what is staged here.

@@ -2,7 +2,8 @@
 
 package import Model
 
-/// A policy of any kind, as the compiler takes it.
+/// A policy of any kind, as the compiler takes it. A policy whose parts hold for different pods is several of them, with
+/// one reference.
 package struct PolicyObject: Hashable, Sendable {
     package var reference: ObjectReference
     /// The pods that it holds for.

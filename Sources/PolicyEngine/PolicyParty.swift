@@ -12,20 +12,23 @@ package struct PolicyParty: Hashable, Sendable {
     /// nil: no pod.
     package var labels: SecurityLabels?
     package var namedPorts: [NamedPort]
-    package var isHost: Bool
+    package var entities: EntitySet
 
+    /// `entities`: what it is; nil: a pod if it has labels, else something outside.
     package init(
         name: String, address: IPAddress? = nil, labels: SecurityLabels? = nil, namedPorts: [NamedPort] = [],
-        isHost: Bool = false
+        entities: EntitySet? = nil
     ) {
         self.name = name
         self.address = address
         self.labels = labels
         self.namedPorts = namedPorts
-        self.isHost = isHost
+        self.entities = entities ?? (labels == nil ? .world : .pods)
     }
 
-    package static let host = PolicyParty(name: "host", isHost: true)
+    package var isHost: Bool { entities.contains(.host) }
+
+    package static let host = PolicyParty(name: "host", entities: .host)
     /// Somewhere outside: only blocks of everything (/0) have it in them.
     package static let world = PolicyParty(name: "world")
 
@@ -35,7 +38,12 @@ package struct PolicyParty: Hashable, Sendable {
             return labels.map(pods.matches) ?? false
         case .addresses(let block):
             if let address { return block.contains(address) }
-            return !isHost && labels == nil && block.prefix.length == 0
+            return entities.contains(.world) && block.prefix.length == 0
+        case .outside(let block):
+            guard entities.contains(.world) else { return false }
+            return address.map(block.contains) ?? (block.prefix.length == 0)
+        case .entities(let wanted):
+            return !wanted.isDisjoint(with: entities)
         }
     }
 
@@ -56,7 +64,7 @@ extension PolicyCompiler {
         guard let record = addresses.records[address] else { return party }
         let occupant = record.endpoint == 0 ? record.peer : endpoints[record.endpoint]?.occupant
         guard let occupant else { return party }
-        party.isHost = occupant.kind == .host
+        party.entities = identities[occupant.identity].entities
         party.labels = identities[occupant.identity].labels
         party.namedPorts = portLists[occupant.ports]
         return party

@@ -83,6 +83,9 @@ package struct AddressBlock: Hashable, Sendable {
 package enum PeerSelector: Hashable, Sendable {
     case pods(PodSelector)
     case addresses(AddressBlock)
+    /// Addresses in the block that no known pod and no node has: identity comes before address.
+    case outside(AddressBlock)
+    case entities(EntitySet)
 }
 
 /// Ports of one protocol that the packet goes to. ICMP and ICMPv6 have the type in place of a port.

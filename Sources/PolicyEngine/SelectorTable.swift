@@ -21,6 +21,8 @@ struct SelectorTable: Sendable {
         case none
         case pods(PodSelector)
         case addresses(AddressBlock)
+        case outside(AddressBlock)
+        case entities(EntitySet)
         /// What a named port of egress rules resolves to.
         case variant
     }
@@ -63,6 +65,8 @@ struct SelectorTable: Sendable {
     private var namedIDs: [NamedKey: UInt32] = [:]
     private var namedByPort: [PortName: NumberList] = [:]
     private var index = SelectorIndex()
+    /// All that there are: a handful.
+    private(set) var entitySelectors = NumberList()
     private var free: [UInt32] = []
     private var freeNamed: [UInt32] = []
     /// Free from the end of the commit on: until then, signatures of classes that are gone may name them.
@@ -89,6 +93,10 @@ struct SelectorTable: Sendable {
             records[Int(id)].kind = .pods(pods)
             index.insert(id, pods)
         case .addresses(let block): records[Int(id)].kind = .addresses(block)
+        case .outside(let block): records[Int(id)].kind = .outside(block)
+        case .entities(let entities):
+            records[Int(id)].kind = .entities(entities)
+            entitySelectors.insert(id)
         }
         return (id, true)
     }
@@ -206,6 +214,10 @@ extension SelectorTable {
                 ids[.pods(pods)] = nil
                 index.remove(id, pods)
             case .addresses(let block): ids[.addresses(block)] = nil
+            case .outside(let block): ids[.outside(block)] = nil
+            case .entities(let entities):
+                ids[.entities(entities)] = nil
+                entitySelectors.remove(id)
             case .none, .variant: continue
             }
             gone.append((id, records[Int(id)].kind))

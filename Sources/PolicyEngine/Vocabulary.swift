@@ -33,19 +33,36 @@ package enum RuleAction: UInt8, Sendable {
 
 /// Which rule it was, for people.
 package struct RuleOrigin: Hashable, Sendable {
+    /// Objects may have a list of rules that deny beside the usual one.
+    package enum List: UInt8, Hashable, Sendable {
+        case usual
+        case deny
+    }
+
     package let object: ObjectReference
     package let direction: Direction
+    package let list: List
     /// Position in the object's list of rules of that direction, from 0.
     package let index: Int
+    /// Which of the object's `specs` it is in, from 0; nil: in its `spec`.
+    package let part: Int?
 
-    package init(object: ObjectReference, direction: Direction, index: Int) {
+    package init(
+        object: ObjectReference, direction: Direction, list: List = .usual, index: Int, part: Int? = nil
+    ) {
         self.object = object
         self.direction = direction
+        self.list = list
         self.index = index
+        self.part = part
     }
 }
 
 extension RuleOrigin: CustomStringConvertible {
-    /// `NetworkPolicy default/web ingress rule 2`: people count from 1.
-    package var description: String { "\(object) \(direction) rule \(index + 1)" }
+    /// `NetworkPolicy default/web ingress rule 2`: people count from 1. With deny rules and several specs,
+    /// `SkeinNetworkPolicy default/web spec 3 ingressDeny rule 2`.
+    package var description: String {
+        let place = part.map { " spec \($0 + 1)" } ?? ""
+        return "\(object)\(place) \(direction)\(list == .deny ? "Deny" : "") rule \(index + 1)"
+    }
 }

@@ -180,6 +180,51 @@ struct AgentPolicyTests {
         #expect(rule.hits > 0)
     }
 
+    @Test func `policies of Skein's kind and of the cluster are enforced, listed and explained`() async throws {
+        let node = try TestNode()
+        let web = LabelSelector(matchLabels: ["app": "web"])
+        let skein = SkeinNetworkPolicy(
+            namespace: "default", name: "db",
+            spec: .init(
+                endpointSelector: LabelSelector(matchLabels: ["app": "db"]), ingress: [.init(endpoints: [web])],
+                ingressDeny: [.init(toPorts: [[.init(port: "81")]])]),
+            specs: [
+                .init(
+                    endpointSelector: web, egressDeny: [.init(cidrs: ["192.0.2.0/24"])],
+                    enableDefaultDeny: .init(egress: false))
+            ])
+        let agent = try await node.startAgent([.skeinNetworkPolicy(skein.reference, skein)])
+        let client = try await node.addPod("web-1", to: agent, labels: ["app": "web"])
+        let other = try await node.addPod("other", to: agent)
+        let database = try await node.addPod("db-1", to: agent, labels: ["app": "db"])
+        #expect(try allowed(node, client.ipv4, database.ipv4))
+        #expect(try !allowed(node, other.ipv4, database.ipv4))
+        #expect(try !allowed(node, client.ipv4, database.ipv4, port: 81))
+        #expect(try !allowed(node, client.ipv4, IPAddress("192.0.2.1")))
+        #expect(try allowed(node, client.ipv4, IPAddress("192.0.3.1")))
+        let listed = try await agent.policies().map { "\($0.kind) \($0.namespace)/\($0.name): \($0.subject)" }
+        #expect(
+            listed == [
+                "SkeinNetworkPolicy default/db: pods app=db in default",
+                "SkeinNetworkPolicy default/db: pods app=web in default",
+            ])
+        let answer = try await agent.explain(from: "default/web-1", to: "default/db-1", port: "81/tcp")
+        #expect(!answer.allowed)
+        #expect(answer.steps.compactMap(\.rule).contains("SkeinNetworkPolicy default/db ingressDeny rule 1"))
+
+        let cluster = ClusterNetworkPolicy(
+            name: "allow", tier: .admin, priority: 1, subject: .init(namespaceSelector: LabelSelector()),
+            ingress: [.init(action: .accept, peers: [.pods(.init(namespaceSelector: LabelSelector()))])],
+            egress: [.init(action: .accept, peers: [.pods(.init(namespaceSelector: LabelSelector()))])])
+        await agent.apply([.clusterNetworkPolicy(cluster.reference, cluster)])
+        #expect(try allowed(node, other.ipv4, database.ipv4), "the administrator's word comes first")
+        await agent.apply([
+            .clusterNetworkPolicy(cluster.reference, nil), .skeinNetworkPolicy(skein.reference, nil),
+        ])
+        #expect(try allowed(node, other.ipv4, database.ipv4, port: 81))
+        #expect(try await agent.policies().isEmpty)
+    }
+
     @Test func `identities have their labels, addresses and endpoints`() async throws {
         let node = try TestNode()
         let agent = try await node.startAgent([.pod("far", labels: ["app": "web"], addresses: ["10.9.0.1"])])

@@ -12,6 +12,11 @@ final class Follower: Sendable {
         var policies: Set<String> = []
         var namespaces: Set<String> = []
         var batches: [[String]] = []
+
+        mutating func note(_ policy: ObjectReference, isGone: Bool) -> String {
+            if isGone { policies.remove(policy.name) } else { policies.insert(policy.name) }
+            return isGone ? "-\(policy.name)" : policy.name
+        }
     }
 
     let source: ManifestSource
@@ -73,12 +78,11 @@ final class Follower: Sendable {
                     state.pods[reference.name] = pod.map { $0.labels["v"] ?? "" }
                     words.append(pod.map { "\(reference.name)=\($0.labels["v"] ?? "")" } ?? "-\(reference.name)")
                 case .networkPolicy(let reference, let policy):
-                    if policy == nil {
-                        state.policies.remove(reference.name)
-                    } else {
-                        state.policies.insert(reference.name)
-                    }
-                    words.append(policy == nil ? "-\(reference.name)" : reference.name)
+                    words.append(state.note(reference, isGone: policy == nil))
+                case .skeinNetworkPolicy(let reference, let policy):
+                    words.append(state.note(reference, isGone: policy == nil))
+                case .clusterNetworkPolicy(let reference, let policy):
+                    words.append(state.note(reference, isGone: policy == nil))
                 }
             }
             state.batches.append(words)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Model
+import ObjectDecoding
 import Testing
 
 @testable import Manifests
@@ -85,7 +86,7 @@ import Testing
 
     @Test func `namespaces come before pods, and pods before policies`() {
         var state = ManifestState()
-        let objects: [ManifestObject] = [
+        let objects: [DecodedObject] = [
             .networkPolicy(NetworkPolicy(namespace: "a", name: "a")), .pod(Pod(namespace: "b", name: "b")),
             .namespace(Namespace(name: "z")),
         ]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Model
 import NetTypes
+import ObjectDecoding
 import Testing
 
 @testable import Manifests

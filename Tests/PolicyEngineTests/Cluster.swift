@@ -16,8 +16,13 @@ struct Cluster {
     /// By name, which is unique over namespaces here.
     var pods: [String: Inhabitant] = [:]
     var policies: [ObjectReference: NetworkPolicy] = [:]
+    var skeinPolicies: [ObjectReference: SkeinNetworkPolicy] = [:]
+    var clusterPolicies: [ObjectReference: ClusterNetworkPolicy] = [:]
     var hosts: [IPAddress] = []
     var nodes: [IPAddress] = []
+    var apiServers: [IPAddress: KubeAPIServerPlace] = [:]
+    /// On other nodes, by their numbers.
+    var reserved: [IPAddress: ReservedIdentity] = [:]
     /// Addresses that are asked about and that nobody has.
     var strangers: [IPAddress] = []
 
@@ -49,8 +54,27 @@ struct Cluster {
         for address in hosts { compiler.stage(.host, at: address) }
         for address in nodes { compiler.stage(.remoteNode, at: address) }
         for name in pods.keys.sorted() { stage(name, in: &compiler) }
-        for reference in policies.keys.sorted() {
-            if let policy = policies[reference] { compiler.stage(PolicyObject(policy)) }
+        for (address, place) in apiServers { compiler.stage(.kubeAPIServer(on: place), at: address) }
+        for (address, identity) in reserved {
+            compiler.stage(.endpoint(identity.rawValue, namedPorts: []), at: address)
+        }
+        for reference in references { stage(reference, in: &compiler) }
+    }
+
+    /// All policies, of every kind.
+    var references: [ObjectReference] {
+        (Array(policies.keys) + Array(skeinPolicies.keys) + Array(clusterPolicies.keys)).sorted()
+    }
+
+    func stage(_ reference: ObjectReference, in compiler: inout PolicyCompiler) {
+        if let policy = policies[reference] {
+            compiler.stage(PolicyObject(policy))
+        } else if let policy = skeinPolicies[reference] {
+            compiler.stage(PolicyObject.objects(of: policy), of: reference)
+        } else if let policy = clusterPolicies[reference] {
+            compiler.stage(PolicyObject(policy))
+        } else {
+            compiler.stageRemoval(of: reference)
         }
     }
 
@@ -65,6 +89,7 @@ struct Cluster {
 
     var allAddresses: [IPAddress] {
         pods.keys.sorted().flatMap { pods[$0]?.pod.addresses ?? [] } + hosts + nodes + strangers
+            + apiServers.keys.sorted() + reserved.keys.sorted()
     }
 }
 

@@ -6,14 +6,14 @@ import NetTypes
 /// Makes random clusters in which things meet often: few labels, few ports, ranges that overlap the pods'.
 struct ClusterGenerator {
     var random: SplitMix64
-    private var made = 0
+    var made = 0
 
     init(seed: UInt64) {
         random = SplitMix64(seed: seed)
     }
 
-    private static let namespaceNames = ["alpha", "beta", "gamma"]
-    private static let ranges = [
+    static let namespaceNames = ["alpha", "beta", "gamma"]
+    static let ranges = [
         "10.0.0.0/8", "10.0.0.0/24", "10.0.0.0/28", "10.0.0.4/30", "10.0.0.8/29", "10.0.1.0/24", "10.0.0.5/32",
         "0.0.0.0/0", "192.0.2.0/24", "192.0.2.128/25", "203.0.113.7/32", "172.16.0.0/12",
         "::/0", "::/1", "fd00::/16", "fd00::/64", "fd00::/125", "fd00::8/125", "fd00:0:0:1::/64", "fd00::5/128",
@@ -133,7 +133,7 @@ struct ClusterGenerator {
         }
     }
 
-    private mutating func selector(emptyPercent: Int) -> LabelSelector {
+    mutating func selector(emptyPercent: Int) -> LabelSelector {
         if random.chance(emptyPercent) { return LabelSelector() }
         var selector = LabelSelector()
         if random.chance(50) { selector.matchLabels = labels(["app": ["web", "db", "api"]], percent: 80) }
@@ -144,7 +144,7 @@ struct ClusterGenerator {
         return selector
     }
 
-    private mutating func namespaceSelector() -> LabelSelector {
+    mutating func namespaceSelector() -> LabelSelector {
         if random.chance(20) { return LabelSelector() }
         if random.chance(25) {
             return LabelSelector(matchLabels: [Namespace.nameLabel: random.pick(Self.namespaceNames)])
@@ -154,7 +154,7 @@ struct ClusterGenerator {
             matchExpressions: random.chance(40) ? [requirement(["env": ["test", "live"]])] : [])
     }
 
-    private mutating func requirement(_ choices: [String: [String]]) -> LabelSelector.Requirement {
+    mutating func requirement(_ choices: [String: [String]]) -> LabelSelector.Requirement {
         let key = random.pick(choices.keys.sorted())
         let values = choices[key] ?? []
         switch random.pick([0, 1, 2, 3]) {

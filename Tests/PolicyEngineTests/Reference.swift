@@ -18,11 +18,11 @@ struct Reference {
         return true
     }
 
-    private func resident(_ address: IPAddress) -> Cluster.Inhabitant? {
+    func resident(_ address: IPAddress) -> Cluster.Inhabitant? {
         cluster.pods.values.first { $0.pod.addresses.contains(address) }
     }
 
-    private func egress(of pod: Pod, _ query: Query) -> Bool {
+    func egress(of pod: Pod, _ query: Query) -> Bool {
         let isolating = cluster.policies.values.filter { applies($0, to: pod) && isolatesEgress($0) }
         // "By default, a pod is non-isolated for egress; all outbound connections are allowed."
         if isolating.isEmpty { return true }
@@ -34,7 +34,7 @@ struct Reference {
         }
     }
 
-    private func ingress(of pod: Pod, _ query: Query) -> Bool {
+    func ingress(of pod: Pod, _ query: Query) -> Bool {
         let isolating = cluster.policies.values.filter { applies($0, to: pod) && isolatesIngress($0) }
         if isolating.isEmpty { return true }
         return isolating.contains { policy in
@@ -44,23 +44,23 @@ struct Reference {
         }
     }
 
-    private func applies(_ policy: NetworkPolicy, to pod: Pod) -> Bool {
+    func applies(_ policy: NetworkPolicy, to pod: Pod) -> Bool {
         policy.namespace == pod.namespace && matches(policy.podSelector, pod.labels)
     }
 
-    private func isolatesIngress(_ policy: NetworkPolicy) -> Bool {
+    func isolatesIngress(_ policy: NetworkPolicy) -> Bool {
         guard let types = policy.policyTypes, types.count > 0 else { return true }
         return types.contains { $0.rawValue == "Ingress" }
     }
 
-    private func isolatesEgress(_ policy: NetworkPolicy) -> Bool {
+    func isolatesEgress(_ policy: NetworkPolicy) -> Bool {
         // "If no policyTypes are specified on a NetworkPolicy then by default Ingress will always be set and Egress
         // will be set if the NetworkPolicy has any egress rules."
         guard let types = policy.policyTypes, types.count > 0 else { return (policy.egress ?? []).count > 0 }
         return types.contains { $0.rawValue == "Egress" }
     }
 
-    private func matchesPeer(_ peers: [NetworkPolicy.Peer]?, _ address: IPAddress, in policy: NetworkPolicy) -> Bool {
+    func matchesPeer(_ peers: [NetworkPolicy.Peer]?, _ address: IPAddress, in policy: NetworkPolicy) -> Bool {
         // "If this field is empty or missing, this rule matches all sources."
         guard let peers, peers.count > 0 else { return true }
         return peers.contains { peer in
@@ -84,7 +84,7 @@ struct Reference {
         }
     }
 
-    private func matchesPort(_ ports: [NetworkPolicy.Port]?, _ query: Query) -> Bool {
+    func matchesPort(_ ports: [NetworkPolicy.Port]?, _ query: Query) -> Bool {
         // "If this field is empty or missing, this rule matches all ports (traffic not restricted by port)."
         guard let ports, ports.count > 0 else { return true }
         return ports.contains { port in
@@ -103,13 +103,13 @@ struct Reference {
         }
     }
 
-    private func matches(_ selector: LabelSelector, _ labels: Labels) -> Bool {
+    func matches(_ selector: LabelSelector, _ labels: Labels) -> Bool {
         var plain: [String: String] = [:]
         for label in labels { plain[label.key] = label.value }
         return matches(selector, plain)
     }
 
-    private func matches(_ selector: LabelSelector, _ labels: [String: String]) -> Bool {
+    func matches(_ selector: LabelSelector, _ labels: [String: String]) -> Bool {
         for wanted in selector.matchLabels where labels[wanted.key] != wanted.value { return false }
         for expression in selector.matchExpressions {
             let value = labels[expression.key]
@@ -125,14 +125,14 @@ struct Reference {
     }
 
     /// Bit by bit, on the text of the range.
-    private func contains(_ range: String, _ address: IPAddress) -> Bool {
+    func contains(_ range: String, _ address: IPAddress) -> Bool {
         let parts = range.split(separator: "/")
         guard parts.count == 2, let base = IPAddress(parts[0]), let length = Int(parts[1]) else { return false }
         guard base.bytes.count == address.bytes.count else { return false }
         return bits(base).prefix(length) == bits(address).prefix(length)
     }
 
-    private func bits(_ address: IPAddress) -> [UInt8] {
+    func bits(_ address: IPAddress) -> [UInt8] {
         address.bytes.flatMap { byte in (0..<8).map { byte >> (7 - $0) & 1 } }
     }
 }

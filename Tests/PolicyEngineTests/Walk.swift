@@ -15,9 +15,12 @@ struct Walk {
     private(set) var changedAddresses: Set<IPAddress> = []
     private(set) var removedEndpoints: Set<UInt16> = []
 
-    init(seed: UInt64, pods: Int, policies: Int) {
+    /// `others`: how many SkeinNetworkPolicies, SkeinClusterNetworkPolicies and ClusterNetworkPolicies there are too.
+    init(seed: UInt64, pods: Int, policies: Int, others: Int = 0) {
         generator = ClusterGenerator(seed: seed)
         cluster = generator.cluster(pods: pods, policies: policies)
+        if others > 0 { generator.addEntities(to: &cluster) }
+        for _ in 0..<others { generator.addOther(to: &cluster) }
         cluster.stageAll(in: &compiler)
         state.apply(compiler.commit())
     }
@@ -37,6 +40,7 @@ struct Walk {
 
     /// One random change, staged but not committed.
     mutating func change(_ kinds: Kinds = .all) {
+        if !cluster.apiServers.isEmpty, generator.random.chance(50) { return changeOther() }
         let names = cluster.pods.keys.sorted()
         let references = cluster.policies.keys.sorted()
         switch kinds == .policiesOnly
@@ -83,12 +87,23 @@ struct Walk {
         }
     }
 
-    private mutating func stage(_ reference: ObjectReference) {
-        if let policy = cluster.policies[reference] {
-            compiler.stage(PolicyObject(policy))
+    /// A policy of another kind comes, goes, or is replaced by one of that name.
+    private mutating func changeOther() {
+        let others = cluster.references.filter { cluster.policies[$0] == nil }
+        if others.isEmpty || generator.random.chance(40) {
+            stage(generator.addOther(to: &cluster))
         } else {
-            compiler.stageRemoval(of: reference)
+            let reference = generator.random.pick(others)
+            let replaced = generator.random.chance(50)
+            cluster.skeinPolicies[reference] = nil
+            cluster.clusterPolicies[reference] = nil
+            if replaced { generator.addOther(to: &cluster, as: reference) }
+            stage(reference)
         }
+    }
+
+    private mutating func stage(_ reference: ObjectReference) {
+        cluster.stage(reference, in: &compiler)
     }
 
     private mutating func stage(pod name: String) {

@@ -72,7 +72,7 @@ extension PolicyController {
                 code: APIError.Code.notFound,
                 message: "\"\(text)\" is no pod that this node knows, nor an address, \"host\" or \"world\"")
         }
-        if pod.hostNetwork { return PolicyParty(name: text, isHost: true) }
+        if pod.hostNetwork { return PolicyParty(name: text, entities: .host) }
         return PolicyParty(
             name: text, address: Self.choose(pod.addresses, ipv4), labels: securityLabels(of: pod),
             namedPorts: pod.namedPorts)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import AgentIPC
-import Model
+package import Model
 package import NetTypes
 package import PolicyEngine
 
@@ -12,9 +12,9 @@ extension PolicyController {
     }
 
     /// The policy objects that select an endpoint, in the order of their names.
-    package func policies(selecting record: EndpointRecord) -> [PolicyObject] {
+    package func policies(selecting record: EndpointRecord) -> [ObjectReference] {
         let labels = securityLabels(of: record)
-        return policies.values.filter { $0.subject.matches(labels) }.sorted { $0.reference < $1.reference }
+        return policies.filter { $0.value.contains { $0.subject.matches(labels) } }.keys.sorted()
     }
 
     /// The cookies of all rules that are in the kernel's tables.

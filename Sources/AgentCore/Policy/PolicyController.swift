@@ -10,7 +10,8 @@ package import PolicyEngine
 package struct PolicyController {
     private(set) var namespaces: [String: Namespace] = [:]
     private(set) var pods: [String: Pod] = [:]
-    private(set) var policies: [ObjectReference: PolicyObject] = [:]
+    /// Objects may have several parts, for different pods.
+    private(set) var policies: [ObjectReference: [PolicyObject]] = [:]
     private(set) var endpoints: [UInt16: EndpointRecord] = [:]
     package private(set) var nodeAddresses: Set<IPAddress> = []
     private var podsByAddress: [IPAddress: Set<String>] = [:]
@@ -66,7 +67,7 @@ package struct PolicyController {
         compiler = PolicyCompiler()
         views = [:]
         origins = [:]
-        for policy in policies.values { compiler.stage(policy) }
+        for (reference, parts) in policies { compiler.stage(parts, of: reference) }
         for record in endpoints.values { stage(record) }
         for address in nodeAddresses { stage(address) }
         for address in podsByAddress.keys { stage(address) }
@@ -76,7 +77,11 @@ package struct PolicyController {
         switch change {
         case .namespace(let name, let namespace): setNamespace(name, namespace)
         case .pod(let reference, let pod): setPod("\(reference.namespace)/\(reference.name)", pod)
-        case .networkPolicy(let reference, let policy): setPolicy(reference, policy)
+        case .networkPolicy(let reference, let policy): setPolicy(reference, policy.map { [PolicyObject($0)] } ?? [])
+        case .skeinNetworkPolicy(let reference, let policy):
+            setPolicy(reference, policy.map { PolicyObject.objects(of: $0) } ?? [])
+        case .clusterNetworkPolicy(let reference, let policy):
+            setPolicy(reference, policy.map { [PolicyObject($0)] } ?? [])
         }
     }
 
@@ -131,11 +136,10 @@ extension PolicyController {
         for record in endpoints.values where record.podKey == key { stage(record) }
     }
 
-    private mutating func setPolicy(_ reference: ObjectReference, _ policy: NetworkPolicy?) {
-        let object = policy.map { PolicyObject($0) }
-        guard policies[reference] != object else { return }
-        policies[reference] = object
-        if let object { compiler.stage(object) } else { compiler.stageRemoval(of: reference) }
+    private mutating func setPolicy(_ reference: ObjectReference, _ parts: [PolicyObject]) {
+        guard policies[reference] ?? [] != parts else { return }
+        policies[reference] = parts.isEmpty ? nil : parts
+        compiler.stage(parts, of: reference)
     }
 
     /// Pods in the node's network have its addresses, which are not theirs alone.

@@ -44,6 +44,8 @@ enum PolicyText {
         switch peer {
         case .pods(let selector): pods(selector)
         case .addresses(let block): addresses(block)
+        case .outside(let block): "\(addresses(block)) outside the cluster"
+        case .entities(let entities): entities.list.joined(separator: ", ")
         }
     }
 

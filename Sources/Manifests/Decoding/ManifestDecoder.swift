@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import Model
-import Yams
+import ObjectDecoding
 
 /// Reads the documents of one file. Every document stands for itself: what is wrong with one hides no other.
 struct ManifestDecoder {
     private static let networking = "networking.k8s.io/v1"
-    /// The kinds that are read, and the only version of each.
-    private static let versions = [
-        "Namespace": "v1", "NamespaceList": "v1", "Pod": "v1", "PodList": "v1", "List": "v1",
-        "NetworkPolicy": networking, "NetworkPolicyList": networking,
-    ]
+    private static let listSuffix = "List"
+    /// The version of every kind that is read, and of their lists.
+    private static let versions: [String: String] = {
+        var versions = ["List": "v1"]
+        for kind in ObjectDecoder.kinds.values {
+            versions[kind.name] = kind.apiVersion
+            versions[kind.name + listSuffix] = kind.apiVersion
+        }
+        return versions
+    }()
     /// What else there is in networking.k8s.io/v1. A document of that group with any other kind is a NetworkPolicy
     /// misspelt as likely as not, and must not be ignored.
     private static let otherNetworkingKinds: Set<String> = [
@@ -17,8 +22,16 @@ struct ManifestDecoder {
         "ServiceCIDRList",
     ]
 
+    /// What else there is in skein.dev/v1.
+    private static let otherSkeinKinds: Set<String> = [
+        "SkeinEndpointSlice", "SkeinEndpointSliceList", "SkeinIdentity", "SkeinIdentityList", "SkeinNode",
+        "SkeinNodeList",
+    ]
+
     private let file: String
     private var result = DecodedFile()
+    /// Where the text of the document begins in the file.
+    private var firstLine = 1
 
     private init(file: String) {
         self.file = file
@@ -44,19 +57,27 @@ struct ManifestDecoder {
     }
 
     private mutating func decodeDocument(_ document: DocumentText) {
-        let log = DecodeLog(file: file, firstLine: document.firstLine)
-        defer { result.errors += log.errors }
+        let log = FieldLog()
         do {
             guard let root = try DocumentParser.parse(document) else { return }
-            let field = Field(node: root, path: "", log: log)
-            if field.isNull { return }
-            decodeObject(field)
+            let node = NodeConverter.convert(root, textSize: document.text.utf8.count)
+            firstLine = document.firstLine
+            let field = Field(node: node, log: log)
+            if !field.isNull { decodeObject(field) }
         } catch {
             result.errors.append(
                 ManifestError(
                     file: file, line: error.place.line, column: error.place.column, message: error.message))
         }
+        result.errors += log.problems.map { problem in
+            ManifestError(
+                file: file, line: line(problem.place), column: problem.place.column, object: problem.object,
+                field: problem.path, message: problem.text)
+        }
     }
+
+    /// The line of the file.
+    private func line(_ place: Place) -> Int { max(place.line, 1) + firstLine - 1 }
 
     /// `defaults`: what an element of a typed list need not say again.
     private mutating func decodeObject(_ field: Field, defaults: (apiVersion: String, kind: String)? = nil) {
@@ -72,20 +93,22 @@ struct ManifestDecoder {
             if let near = Self.misspelt(kind, apiVersion) {
                 kindField?.report("there is no kind \"\(kind)\" in \(apiVersion)\(near)")
             } else {
-                result.ignored.append(.init(apiVersion: apiVersion, kind: kind, line: log.line(field.node.place)))
+                result.ignored.append(.init(apiVersion: apiVersion, kind: kind, line: line(field.node.place)))
             }
             return
         }
         guard version == apiVersion else {
-            log.object = Self.nameForErrors(kind, map)
+            log.object = ObjectDecoder.nameForErrors(kind, field.node)
             (versionField ?? field).report("\"\(apiVersion)\" is not \(version), the only version of \(kind) here")
             return
         }
-        switch kind {
-        case "List": decodeList(map, defaults: nil)
-        case "NamespaceList", "PodList", "NetworkPolicyList":
-            decodeList(map, defaults: (apiVersion, String(kind.dropLast("List".count))))
-        default: decodeKnown(kind, field, map)
+        if let known = ObjectDecoder.kinds[kind] {
+            guard let object = ObjectDecoder.decode(known, field) else { return }
+            let place = field.node.place
+            result.objects.append(PlacedObject(object, line: line(place), column: place.column))
+        } else {
+            let element = kind.dropLast(Self.listSuffix.count)
+            decodeList(map, defaults: element.isEmpty ? nil : (apiVersion, String(element)))
         }
     }
 
@@ -96,7 +119,7 @@ struct ManifestDecoder {
             return
         }
         for item in items.elements() ?? [] {
-            if item.node.mapping?.contains(where: { $0.key.scalar?.string == "items" }) == true {
+            if item.node["items"] != nil {
                 item.report("a list must not hold another list")
                 continue
             }
@@ -105,45 +128,14 @@ struct ManifestDecoder {
         list.refuseOthers(ignoring: ["apiVersion", "kind", "metadata"])
     }
 
-    private mutating func decodeKnown(_ kind: String, _ field: Field, _ map: FieldMap) {
-        let log = field.log
-        log.object = Self.nameForErrors(kind, map)
-        let errorsBefore = log.errors.count
-        let (object, validate): (ManifestObject?, () -> [FieldError])
-        switch kind {
-        case "Namespace":
-            let namespace = decodeNamespace(map)
-            (object, validate) = (namespace.map { .namespace($0) }, { namespace?.validate() ?? [] })
-        case "Pod":
-            let pod = decodePod(map)
-            (object, validate) = (pod.map { .pod($0) }, { pod?.validate() ?? [] })
-        default:
-            let policy = decodeNetworkPolicy(map)
-            (object, validate) = (policy.map { .networkPolicy($0) }, { policy?.validate() ?? [] })
-        }
-        // What was read in part only would be reported a second time, and wrongly.
-        guard let object, log.errors.count == errorsBefore else { return }
-        for error in validate() { field.descendant(error.path).report(error.text) }
-        guard log.errors.count == errorsBefore else { return }
-        let place = field.node.place
-        result.objects.append(PlacedObject(object, line: log.line(place), column: place.column))
-    }
-
-    /// The object as errors name it, before anything is known to be right: "NetworkPolicy default/web".
-    private static func nameForErrors(_ kind: String, _ map: FieldMap) -> String? {
-        guard let metadata = map.entries.first(where: { $0.key == "metadata" })?.value.mapping,
-            let name = metadata.first(where: { $0.key.scalar?.string == "name" })?.value.scalar?.string
-        else { return kind }
-        let namespace = metadata.first { $0.key.scalar?.string == "namespace" }?.value.scalar?.string
-        return ObjectReference(
-            kind: kind, namespace: kind == "Namespace" ? "" : namespace ?? defaultNamespace, name: name
-        ).description
-    }
-
     /// A hint behind the error if the kind can only be a mistake, nil if it may be one that is not ours.
     private static func misspelt(_ kind: String, _ apiVersion: String) -> String? {
         let near = versions.keys.first { $0.lowercased() == kind.lowercased() }
         if let near { return "; did you mean \"\(near)\"?" }
-        return apiVersion == networking && !otherNetworkingKinds.contains(kind) ? "" : nil
+        return switch apiVersion {
+        case networking: otherNetworkingKinds.contains(kind) ? nil : ""
+        case "skein.dev/v1": otherSkeinKinds.contains(kind) ? nil : ""
+        default: nil
+        }
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Model
+import ObjectDecoding
 
 /// Which objects are in force, of which file, while files come, change, break and go.
 ///
@@ -31,7 +32,7 @@ struct ManifestState: Sendable {
     private var owners: [ObjectReference: String] = [:]
 
     /// All that is in force.
-    var objects: [ManifestObject] {
+    var objects: [DecodedObject] {
         files.values.flatMap { $0.held.values }.map(\.object).sorted(by: Self.precedes)
     }
 
@@ -49,7 +50,7 @@ struct ManifestState: Sendable {
     /// Takes several files' news at once, so that an object that moves from one file to another is never gone
     /// in between. Gives the difference to what was in force, in an order in which namespaces come first.
     mutating func apply(_ updates: [String: Update]) -> [ResourceChange] {
-        var before: [ObjectReference: ManifestObject?] = [:]
+        var before: [ObjectReference: DecodedObject?] = [:]
         // First what goes, so that what it hid can come.
         for (name, update) in updates { release(name, update, &before) }
         var candidates: [String: [PlacedObject]] = [:]
@@ -62,7 +63,7 @@ struct ManifestState: Sendable {
     }
 
     private mutating func release(
-        _ name: String, _ update: Update, _ before: inout [ObjectReference: ManifestObject?]
+        _ name: String, _ update: Update, _ before: inout [ObjectReference: DecodedObject?]
     ) {
         let kept: Set<ObjectReference>
         switch update {
@@ -96,7 +97,7 @@ struct ManifestState: Sendable {
 
     /// `isUpdate`: the objects are the file's new content, and take the place of those in force from it.
     private mutating func hold(
-        _ objects: [PlacedObject], of name: String, isUpdate: Bool, _ before: inout [ObjectReference: ManifestObject?]
+        _ objects: [PlacedObject], of name: String, isUpdate: Bool, _ before: inout [ObjectReference: DecodedObject?]
     ) {
         var seen: Set<ObjectReference> = []
         var pending: [PlacedObject] = []
@@ -115,9 +116,9 @@ struct ManifestState: Sendable {
         files[name]?.pending = pending
     }
 
-    private func changes(since before: [ObjectReference: ManifestObject?]) -> [ResourceChange] {
-        var gone: [ManifestObject] = []
-        var there: [ManifestObject] = []
+    private func changes(since before: [ObjectReference: DecodedObject?]) -> [ResourceChange] {
+        var gone: [DecodedObject] = []
+        var there: [DecodedObject] = []
         for (reference, old) in before {
             let now = owners[reference].flatMap { files[$0]?.held[reference]?.object }
             if now == old { continue }
@@ -137,7 +138,7 @@ struct ManifestState: Sendable {
             message: "\(place) defines it too, and is what stays in force")
     }
 
-    private static func precedes(_ a: ManifestObject, _ b: ManifestObject) -> Bool {
+    private static func precedes(_ a: DecodedObject, _ b: DecodedObject) -> Bool {
         let (first, second) = (a.reference, b.reference)
         let ranks = [first, second].map { $0.kind == "Namespace" ? 0 : $0.kind == "Pod" ? 1 : 2 }
         return ranks[0] == ranks[1] ? first < second : ranks[0] < ranks[1]

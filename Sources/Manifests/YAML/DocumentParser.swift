@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import ObjectDecoding
 import Yams
-
-/// A place in a file; both from 1, 0 if unknown.
-struct Place: Hashable {
-    var line: Int
-    var column: Int
-}
 
 /// Why a document is no YAML.
 struct YAMLSyntaxError: Error {
@@ -74,6 +69,6 @@ enum DocumentParser {
 extension Node {
     /// Within its document's text; an alias is where its anchor is.
     var place: Place {
-        mark.map { Place(line: $0.line, column: $0.column) } ?? Place(line: 0, column: 0)
+        mark.map { Place(line: $0.line, column: $0.column) } ?? .unknown
     }
 }

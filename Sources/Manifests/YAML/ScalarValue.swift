@@ -61,15 +61,4 @@ enum ScalarValue: Hashable {
         guard text.utf8.allSatisfy({ "0123456789+-.eE_".utf8.contains($0) }) else { return false }
         return Double(text.filter { $0 != "_" }) != nil
     }
-
-    /// As an error message calls it.
-    var name: String {
-        switch self {
-        case .null: "nothing"
-        case .boolean: "a boolean"
-        case .integer, .float: "a number"
-        case .string: "a string"
-        case .other(let tag): "a value tagged \(tag)"
-        }
-    }
 }

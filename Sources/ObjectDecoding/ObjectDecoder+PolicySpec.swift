@@ -3,9 +3,9 @@ import Model
 
 /// The spec of a NetworkPolicy. Stricter than the API server in one thing: a field that is written down without a
 /// value is an error, because here what is left out means "everything" more often than not.
-extension ManifestDecoder {
+extension ObjectDecoder {
     /// Without the name.
-    func decodePolicySpec(_ field: Field) -> NetworkPolicy? {
+    static func decodePolicySpec(_ field: Field) -> NetworkPolicy? {
         guard var map = field.mapping() else { return nil }
         var policy = NetworkPolicy(namespace: "", name: "")
         let selector = map.required("podSelector", hint: "{} selects every pod of the namespace")
@@ -17,7 +17,7 @@ extension ManifestDecoder {
         return policy
     }
 
-    private func decodeIngressRule(_ field: Field) -> NetworkPolicy.IngressRule? {
+    private static func decodeIngressRule(_ field: Field) -> NetworkPolicy.IngressRule? {
         guard var map = field.mapping() else { return nil }
         let rule = NetworkPolicy.IngressRule(
             from: map.given("from")?.list(decodePeer), ports: map.given("ports")?.list(decodePort))
@@ -25,7 +25,7 @@ extension ManifestDecoder {
         return rule
     }
 
-    private func decodeEgressRule(_ field: Field) -> NetworkPolicy.EgressRule? {
+    private static func decodeEgressRule(_ field: Field) -> NetworkPolicy.EgressRule? {
         guard var map = field.mapping() else { return nil }
         let rule = NetworkPolicy.EgressRule(
             to: map.given("to")?.list(decodePeer), ports: map.given("ports")?.list(decodePort))
@@ -33,7 +33,7 @@ extension ManifestDecoder {
         return rule
     }
 
-    private func decodePeer(_ field: Field) -> NetworkPolicy.Peer? {
+    private static func decodePeer(_ field: Field) -> NetworkPolicy.Peer? {
         guard var map = field.mapping() else { return nil }
         let peer = NetworkPolicy.Peer(
             podSelector: map.given("podSelector").flatMap(decodeSelector),
@@ -43,7 +43,7 @@ extension ManifestDecoder {
         return peer
     }
 
-    private func decodeBlock(_ field: Field) -> NetworkPolicy.IPBlock? {
+    private static func decodeBlock(_ field: Field) -> NetworkPolicy.IPBlock? {
         guard var map = field.mapping() else { return nil }
         let cidr = map.required("cidr")?.string()
         let except = map.given("except")?.strings() ?? []
@@ -51,7 +51,7 @@ extension ManifestDecoder {
         return cidr.map { NetworkPolicy.IPBlock(cidr: $0, except: except) }
     }
 
-    private func decodePort(_ field: Field) -> NetworkPolicy.Port? {
+    private static func decodePort(_ field: Field) -> NetworkPolicy.Port? {
         guard var map = field.mapping() else { return nil }
         let port = NetworkPolicy.Port(
             protocolName: map.given("protocol")?.string(), port: map.given("port").flatMap(decodePortReference),
@@ -61,12 +61,12 @@ extension ManifestDecoder {
     }
 
     /// IntOrString: "80" in quotes is a name, and no valid one.
-    private func decodePortReference(_ field: Field) -> NetworkPolicy.PortReference? {
-        if case .string(let name) = field.scalar { return .name(name) }
+    private static func decodePortReference(_ field: Field) -> NetworkPolicy.PortReference? {
+        if case .string(let name) = field.node.value { return .name(name) }
         return field.integer().map { .number($0) }
     }
 
-    private func decodeSelector(_ field: Field) -> LabelSelector? {
+    static func decodeSelector(_ field: Field) -> LabelSelector? {
         guard var map = field.mapping() else { return nil }
         let labels = map.given("matchLabels")?.stringMap() ?? []
         let expressions = map.given("matchExpressions")?.list(decodeRequirement) ?? []
@@ -74,7 +74,7 @@ extension ManifestDecoder {
         return LabelSelector(matchLabels: Labels(labels), matchExpressions: expressions)
     }
 
-    private func decodeRequirement(_ field: Field) -> LabelSelector.Requirement? {
+    private static func decodeRequirement(_ field: Field) -> LabelSelector.Requirement? {
         guard var map = field.mapping() else { return nil }
         let key = map.required("key")?.string()
         let name = map.required("operator")?.string()

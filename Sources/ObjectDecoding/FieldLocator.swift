@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import Yams
 
 extension Field {
     /// The field at a path below this one, such as `spec.ingress[1].from[0]` or `metadata.labels[app]`; the last
     /// one on the way that is there if the path leads further.
-    func descendant(_ path: String) -> Field {
+    package func descendant(_ path: String) -> Field {
         var node = node
         for step in Self.steps(of: path) {
             guard let next = Self.child(step, of: node) else { break }
@@ -31,14 +30,14 @@ extension Field {
         return steps
     }
 
-    private static func child(_ step: Substring, of node: Node) -> Node? {
-        switch node {
-        case .mapping(let mapping):
-            return mapping.first { $0.key.scalar?.string == String(step) }?.value
-        case .sequence(let sequence):
-            guard let index = Int(step), sequence.indices.contains(index) else { return nil }
-            return sequence[index]
-        case .scalar, .alias:
+    private static func child(_ step: Substring, of node: FieldNode) -> FieldNode? {
+        switch node.value {
+        case .map:
+            return node[String(step)]
+        case .list(let list):
+            guard let index = Int(step), list.indices.contains(index) else { return nil }
+            return list[index]
+        default:
             return nil
         }
     }

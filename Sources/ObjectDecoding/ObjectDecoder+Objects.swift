@@ -4,7 +4,7 @@ import NetTypes
 
 /// Decoders of single objects. They report what is wrong and go on, so what they return counts only if nothing was
 /// reported meanwhile.
-extension ManifestDecoder {
+extension ObjectDecoder {
     static let defaultNamespace = "default"
 
     /// ObjectMeta of meta/v1 has no other fields: one that is not there is a misspelt one, and a Pod with "lables"
@@ -14,7 +14,7 @@ extension ManifestDecoder {
         "finalizers", "generateName", "generation", "managedFields", "ownerReferences", "resourceVersion", "selfLink",
         "uid",
     ]
-    private static let objectFields: Set<String> = ["apiVersion", "kind", "metadata", "spec", "status"]
+    static let objectFields: Set<String> = ["apiVersion", "kind", "metadata", "spec", "status"]
 
     struct Metadata {
         let name: String
@@ -22,7 +22,7 @@ extension ManifestDecoder {
         let labels: Labels
     }
 
-    func decodeMetadata(_ map: inout FieldMap) -> Metadata? {
+    static func decodeMetadata(_ map: inout FieldMap) -> Metadata? {
         guard var metadata = map.required("metadata")?.mapping() else { return nil }
         let name = metadata.required("name")?.string()
         let namespace = metadata.optional("namespace")?.string()
@@ -31,16 +31,21 @@ extension ManifestDecoder {
         return name.map { Metadata(name: $0, namespace: namespace, labels: Labels(labels)) }
     }
 
-    func decodeNamespace(_ map: FieldMap) -> Namespace? {
+    static func decodeNamespace(_ map: FieldMap) -> Namespace? {
         var map = map
         let metadata = decodeMetadata(&map)
         map.refuseOthers(ignoring: Self.objectFields)
         guard let metadata else { return nil }
-        if metadata.namespace != nil { map.report("a Namespace is in no namespace: metadata.namespace must go") }
+        refuseNamespace(metadata, "Namespace", map)
         return Namespace(name: metadata.name, labels: metadata.labels)
     }
 
-    func decodePod(_ map: FieldMap) -> Pod? {
+    /// For kinds whose objects are in no namespace.
+    static func refuseNamespace(_ metadata: Metadata, _ kind: String, _ map: FieldMap) {
+        if metadata.namespace != nil { map.report("a \(kind) is in no namespace: metadata.namespace must go") }
+    }
+
+    static func decodePod(_ map: FieldMap) -> Pod? {
         var map = map
         let metadata = decodeMetadata(&map)
         var namedPorts: [NamedPort] = []
@@ -63,7 +68,7 @@ extension ManifestDecoder {
     }
 
     /// `onlyIfRestarted`: an init container's ports count only if it runs on beside the others (a sidecar).
-    private func decodeNamedPorts(_ container: Field, onlyIfRestarted: Bool) -> [NamedPort] {
+    private static func decodeNamedPorts(_ container: Field, onlyIfRestarted: Bool) -> [NamedPort] {
         guard var map = container.mapping() else { return [] }
         let ports = (map.optional("ports")?.elements() ?? []).compactMap(decodeContainerPort)
         guard onlyIfRestarted else { return ports }
@@ -71,7 +76,7 @@ extension ManifestDecoder {
     }
 
     /// nil for a port without a name, too: a policy can't refer to it.
-    private func decodeContainerPort(_ field: Field) -> NamedPort? {
+    private static func decodeContainerPort(_ field: Field) -> NamedPort? {
         guard var map = field.mapping() else { return nil }
         let portField = map.required("containerPort")
         let number = portField?.integer()
@@ -93,7 +98,7 @@ extension ManifestDecoder {
     }
 
     /// None for a pod that has come to its end: its addresses may be another's by now.
-    private func decodeAddresses(_ status: Field) -> [IPAddress] {
+    private static func decodeAddresses(_ status: Field) -> [IPAddress] {
         guard var map = status.mapping() else { return [] }
         var fields: [Field] = []
         for element in map.optional("podIPs")?.elements() ?? [] {
@@ -114,7 +119,7 @@ extension ManifestDecoder {
         return phase == "Succeeded" || phase == "Failed" ? [] : addresses
     }
 
-    func decodeNetworkPolicy(_ map: FieldMap) -> NetworkPolicy? {
+    static func decodeNetworkPolicy(_ map: FieldMap) -> NetworkPolicy? {
         var map = map
         let metadata = decodeMetadata(&map)
         let spec = map.required("spec")
