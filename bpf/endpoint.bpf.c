@@ -28,8 +28,6 @@ static __always_inline int handle(struct __sk_buff *skb, const bool from_pod)
 		ret = flow_handle(skb, &packet, from_pod, &report);
 	if (unlikely(ret < 0))
 		return drop(skb, &packet, &report, -ret, from_pod);
-	if (unlikely(packet.fragment == FRAGMENT_FIRST))
-		fragment_remember(&packet);
 	count(from_pod ? DP_COUNT_FROM_POD : DP_COUNT_TO_POD, skb->len);
 	return ret;
 }

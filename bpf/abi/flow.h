@@ -76,6 +76,7 @@ _Static_assert(sizeof(struct flow) == 40, "flow ABI");
 struct fragment_key {
 	struct dp_addr src, dst;
 	__be32 id;
+	__u32 ifindex; /* where it came in, so that nobody speaks for another's datagrams */
 	__u8 protocol; /* IPv6: what the fragment header names, which need not be the transport */
 	__u8 pad[3];
 };
@@ -90,7 +91,7 @@ enum dp_echo : __u8 {
 	DP_ECHO_REQUEST = 1,
 	DP_ECHO_REPLY = 2,
 };
-_Static_assert(sizeof(struct fragment_key) == 40, "fragment_key ABI");
+_Static_assert(sizeof(struct fragment_key) == 44, "fragment_key ABI");
 _Static_assert(sizeof(struct fragment) == 8, "fragment ABI");
 
 #pragma clang diagnostic pop

@@ -2,31 +2,30 @@
 /*
  * Later fragments carry no ports. The first one leaves a note of the flow that
  * it belongs to; a fragment without a note is dropped, so that it can't slip
- * past a policy.
+ * past a policy. A note permits nothing: each fragment is judged as a packet of
+ * that flow, its sender included.
  */
 #pragma once
 #include "maps.h"
 #include "packet.h"
 
-static __always_inline void fragment_key_of(const struct packet *p, struct fragment_key *key)
+static __always_inline void fragment_key_of(const struct __sk_buff *skb, const struct packet *p,
+					    struct fragment_key *key)
 {
 	key->src = *addr_of(p, p->src);
 	key->dst = *addr_of(p, !p->src);
 	key->id = p->fragment_id;
+	key->ifindex = skb->ifindex;
 	key->protocol = p->fragment_protocol;
 	key->pad[0] = key->pad[1] = key->pad[2] = 0;
 }
 
-/*
- * For a first fragment that was let pass: one that is dropped, with a source
- * that isn't the sender's perhaps, must not speak for the others.
- */
-static __always_inline void fragment_remember(const struct packet *p)
+static __always_inline void fragment_remember(const struct __sk_buff *skb, const struct packet *p)
 {
 	struct fragment_key key;
 	struct fragment note = {};
 
-	fragment_key_of(p, &key);
+	fragment_key_of(skb, p, &key);
 	note.port[0] = port_of(p, p->src);
 	note.port[1] = port_of(p, !p->src);
 	note.protocol = p->key.protocol;
@@ -36,12 +35,12 @@ static __always_inline void fragment_remember(const struct packet *p)
 }
 
 /* `offset` in bytes. Fills in what the first fragment said. */
-static __always_inline int fragment_find(struct packet *p, __u32 offset)
+static __always_inline int fragment_find(const struct __sk_buff *skb, struct packet *p, __u32 offset)
 {
 	struct fragment_key key;
 	struct fragment *note;
 
-	fragment_key_of(p, &key);
+	fragment_key_of(skb, p, &key);
 	note = bpf_map_lookup_elem(&fragments, &key);
 	if (!note)
 		return -DP_DROP_FRAGMENT_NOT_FOUND;

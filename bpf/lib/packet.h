@@ -23,15 +23,9 @@ struct packet {
 	__u8 icmp_type;
 	__u8 icmp_code;
 	__u8 hop_limit;
-	__u8 fragment;          /* enum fragment_kind */
+	__u8 fragmented;        /* 1: a part of a datagram */
 	__u8 fragment_protocol; /* as its fragment_key has it */
 	__u8 relayed;           /* PACKET_ERROR: sent by a router, not by the end that the quoted packet went to */
-};
-
-enum fragment_kind {
-	FRAGMENT_NONE = 0,
-	FRAGMENT_FIRST = 1,
-	FRAGMENT_LATER = 2,
 };
 
 #define TCP_FIN 0x01

@@ -4,6 +4,7 @@
  * described, or -DP_DROP_*.
  */
 #pragma once
+#include "extension.h"
 #include "fragment.h"
 #include "icmp.h"
 #include "packet.h"
@@ -66,7 +67,7 @@ static __always_inline int parse_udp(struct __sk_buff *skb, struct packet *p, __
 	if (!udp)
 		return -DP_DROP_INVALID_HEADER;
 	length = bpf_ntohs(udp->length);
-	if (length < sizeof(*udp) || (p->fragment == FRAGMENT_NONE && length > room))
+	if (length < sizeof(*udp) || (!p->fragmented && length > room))
 		return -DP_DROP_INVALID_HEADER;
 	if (!udp->ports.dst)
 		return -DP_DROP_INVALID_PACKET;
@@ -131,7 +132,9 @@ static __always_inline int parse_first_fragment(struct __sk_buff *skb, struct pa
 
 	/* An ICMP error quotes less than any link's MTU; in pieces it is a trick. */
 	if (!ret && p->kind == PACKET_ERROR)
-		return -DP_DROP_INVALID_PACKET;
+		ret = -DP_DROP_INVALID_PACKET;
+	if (!ret)
+		fragment_remember(skb, p);
 	return ret;
 }
 
@@ -173,82 +176,12 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
 		return -DP_DROP_FRAGMENT;
 	if (offset + total - header > 65535 - 20)
 		return -DP_DROP_INVALID_PACKET;
-	p->fragment = offset ? FRAGMENT_LATER : FRAGMENT_FIRST;
+	p->fragmented = 1;
 	p->fragment_id = ip->id;
 	p->fragment_protocol = ip->protocol;
 	if (offset)
-		return fragment_find(p, offset);
+		return fragment_find(skb, p, offset);
 	return parse_first_fragment(skb, p, ETH_HLEN + header, total - header);
-}
-
-/* RFC 8200, 4: walks the extension headers to the transport header. Bounded, and each checked. */
-struct ipv6_chain {
-	__u32 offset; /* of the header that `next` names, from the Ethernet header on */
-	__u32 room;   /* payload bytes from there */
-	__be32 fragment_id;
-	__u16 fragment_offset;
-	__u8 next;
-	__u8 fragmented;
-	__u8 fragment_next; /* what the fragment header names */
-	__u8 more;
-};
-
-#define IPV6_MAX_EXTENSIONS 6
-
-static __always_inline int skip_extensions(struct __sk_buff *skb, struct ipv6_chain *chain)
-{
-#pragma unroll
-	for (int i = 0; i <= IPV6_MAX_EXTENSIONS; i++) {
-		struct ipv6_extension *ext;
-		__u32 length;
-
-		switch (chain->next) {
-		case IPPROTO_HOPOPTS:
-			if (i)
-				return -DP_DROP_IPV6_EXTENSION;
-			break;
-		case IPPROTO_ROUTING:
-		case IPPROTO_DSTOPTS:
-		case IPPROTO_FRAGMENT:
-		case IPPROTO_AH:
-			break;
-		case IPPROTO_NONE:
-			return -DP_DROP_IPV6_EXTENSION;
-		default:
-			return 0;
-		}
-		if (i == IPV6_MAX_EXTENSIONS)
-			break;
-		/* Nothing but the payload follows the header of a later fragment. */
-		if (chain->fragmented && chain->fragment_offset)
-			return 0;
-		ext = header_at(skb, chain->offset, 8);
-		if (!ext || chain->room < 8)
-			return -DP_DROP_IPV6_EXTENSION;
-		length = (ext->length + 1) * 8;
-		if (chain->next == IPPROTO_AH)
-			length = (ext->length + 2) * 4; /* RFC 4302, 2.2 */
-		if (chain->next == IPPROTO_ROUTING && (bpf_ntohs(ext->offset) >> 8) == 0)
-			return -DP_DROP_IPV6_EXTENSION; /* RFC 5095: type 0 is forbidden */
-		if (chain->next == IPPROTO_FRAGMENT) {
-			if (chain->fragmented)
-				return -DP_DROP_IPV6_EXTENSION;
-			length = 8;
-			chain->fragmented = 1;
-			chain->fragment_offset = bpf_ntohs(ext->offset) & 0xfff8;
-			chain->more = bpf_ntohs(ext->offset) & 1;
-			chain->fragment_id = ext->id;
-			chain->fragment_next = ext->next;
-		}
-		if (length > chain->room)
-			return -DP_DROP_IPV6_EXTENSION;
-		chain->next = ext->next;
-		chain->offset += length;
-		chain->room -= length;
-		if (chain->offset > PULL_LENGTH)
-			return -DP_DROP_IPV6_EXTENSION;
-	}
-	return -DP_DROP_IPV6_EXTENSION;
 }
 
 static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
@@ -295,11 +228,11 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
 		return -DP_DROP_FRAGMENT;
 	if (chain.fragment_offset + chain.room > 65535)
 		return -DP_DROP_INVALID_PACKET;
-	p->fragment = chain.fragment_offset ? FRAGMENT_LATER : FRAGMENT_FIRST;
+	p->fragmented = 1;
 	p->fragment_id = chain.fragment_id;
 	p->fragment_protocol = chain.fragment_next;
 	if (chain.fragment_offset)
-		return fragment_find(p, chain.fragment_offset);
+		return fragment_find(skb, p, chain.fragment_offset);
 	return parse_first_fragment(skb, p, chain.offset, chain.room);
 }
 

@@ -50,6 +50,7 @@ struct ReferenceDatapath {
     }
 
     private struct NoteID: Hashable {
+        var device: UInt32?
         var source, destination: IPAddress
         var id: UInt32
         var number: UInt8
@@ -78,24 +79,30 @@ struct ReferenceDatapath {
 
     /// True: the packet may go on.
     mutating func passes(_ frame: [UInt8], at place: Place) -> Bool {
-        guard var packet = Reading(frame), resolve(&packet) else { return false }
-        guard decide(packet, frame, place) else { return false }
-        if let fragment = packet.fragment, fragment.offset == 0 {
-            notes[noteID(packet, fragment)] = Note(
+        guard var packet = Reading(frame), resolve(&packet, place) else { return false }
+        return decide(packet, frame, place)
+    }
+
+    private func noteID(_ packet: Reading, _ fragment: Reading.Fragment, _ place: Place) -> NoteID {
+        let device: UInt32? =
+            switch place {
+            case .from(let number), .to(let number, _): devices[number]
+            }
+        return NoteID(
+            device: device, source: packet.source, destination: packet.destination, id: fragment.id,
+            number: fragment.number)
+    }
+
+    /// A later fragment is what its first one was. False if that one was not seen.
+    private mutating func resolve(_ packet: inout Reading, _ place: Place) -> Bool {
+        guard let fragment = packet.fragment else { return true }
+        guard fragment.offset > 0 else {
+            notes[noteID(packet, fragment, place)] = Note(
                 number: packet.number, sourcePort: packet.sourcePort, destinationPort: packet.destinationPort,
                 asks: packet.asks)
+            return true
         }
-        return true
-    }
-
-    private func noteID(_ packet: Reading, _ fragment: Reading.Fragment) -> NoteID {
-        NoteID(source: packet.source, destination: packet.destination, id: fragment.id, number: fragment.number)
-    }
-
-    /// A later fragment is what its first one was. False if that one was not let pass.
-    private func resolve(_ packet: inout Reading) -> Bool {
-        guard let fragment = packet.fragment, fragment.offset > 0 else { return true }
-        guard let note = notes[noteID(packet, fragment)] else { return false }
+        guard let note = notes[noteID(packet, fragment, place)] else { return false }
         // RFC 3128.
         guard note.number != 6 || fragment.offset >= 20 else { return false }
         packet.number = note.number
