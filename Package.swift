@@ -61,6 +61,7 @@ let package = Package(
             name: "Manifests", dependencies: ["Kernel", "Model", "NetTypes", "ObjectDecoding", logging, yams],
             swiftSettings: strict),
         .target(name: "AgentIPC", dependencies: ["NetTypes"], swiftSettings: strict),
+        .target(name: "AgentAPI", dependencies: ["AgentIPC"], swiftSettings: strict),
 
         // Composition.
         .target(
@@ -68,8 +69,8 @@ let package = Package(
         .target(
             name: "AgentCore",
             dependencies: [
-                "AgentIPC", "BPF", "Datapath", "IPAM", "Kernel", "Manifests", "Model", "NetTypes", "Netlink",
-                "PolicyEngine", hummingbird, lifecycle, logging,
+                "AgentAPI", "AgentIPC", "BPF", "Datapath", "IPAM", "Kernel", "Manifests", "Model", "NetTypes",
+                "Netlink", "PolicyEngine", hummingbird, lifecycle, logging,
             ],
             swiftSettings: strict),
 
@@ -79,17 +80,18 @@ let package = Package(
             dependencies: ["AgentCore", "Datapath", "NetTypes", argumentParser, lifecycle, logging, signals],
             swiftSettings: strict),
         // Fully static (with --static-swift-stdlib, as make does it): it is started for every pod, and starts in half the
-        // time without a dynamic loader.
+        // time without a dynamic loader. Nothing that it links may import Foundation: the runtime would search its
+        // conformances and the kernel page in its tables, which takes as long as the rest of the plugin.
         .executableTarget(
             name: "skein-cni", dependencies: ["CNIPlugin"], swiftSettings: strict,
             linkerSettings: [.unsafeFlags(["-static-executable"], .when(configuration: .release))]),
         .executableTarget(
-            name: "skein", dependencies: ["AgentIPC", "NetTypes", argumentParser], swiftSettings: strict),
+            name: "skein", dependencies: ["AgentAPI", "AgentIPC", "NetTypes", argumentParser], swiftSettings: strict),
 
         // Tests: pure ones by module, then what needs root and a kernel.
         .target(
-            name: "TestSupport", dependencies: ["AgentIPC", "Kernel", "NetTypes", "Netlink"], path: "Tests/TestSupport",
-            swiftSettings: strict),
+            name: "TestSupport", dependencies: ["AgentAPI", "AgentIPC", "Kernel", "NetTypes", "Netlink"],
+            path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "NetTypesTests", dependencies: ["NetTypes"], swiftSettings: strict),
         .testTarget(name: "KernelTests", dependencies: ["Kernel"], swiftSettings: strict),
         .testTarget(
@@ -105,13 +107,15 @@ let package = Package(
             name: "ManifestsTests",
             dependencies: ["Kernel", "Manifests", "Model", "NetTypes", "ObjectDecoding", logging],
             swiftSettings: strict),
-        .testTarget(name: "AgentIPCTests", dependencies: ["AgentIPC", "NetTypes"], swiftSettings: strict),
+        .testTarget(name: "AgentIPCTests", dependencies: ["AgentAPI", "AgentIPC", "NetTypes"], swiftSettings: strict),
         .testTarget(
-            name: "CNIPluginTests", dependencies: ["AgentIPC", "CNIPlugin", "NetTypes"], swiftSettings: strict),
+            name: "CNIPluginTests", dependencies: ["AgentAPI", "AgentIPC", "CNIPlugin", "NetTypes"],
+            swiftSettings: strict),
         .testTarget(
             name: "AgentCoreTests",
             dependencies: [
-                "AgentCore", "AgentIPC", "Datapath", "Model", "NetTypes", "PolicyEngine", lifecycle, logging,
+                "AgentAPI", "AgentCore", "AgentIPC", "Datapath", "Model", "NetTypes", "PolicyEngine", lifecycle,
+                logging,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -122,13 +126,13 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "NetnsTests", dependencies: ["AgentIPC", "Kernel", "NetTypes", "Netlink", "TestSupport"],
+            name: "NetnsTests", dependencies: ["AgentAPI", "AgentIPC", "Kernel", "NetTypes", "Netlink", "TestSupport"],
             swiftSettings: strict),
         .executableTarget(
             name: "skein-bench",
             dependencies: [
-                "AgentIPC", "BPF", "CDatapathABI", "Datapath", "Kernel", "Model", "NetTypes", "Netlink",
-                "PolicyEngine", "TestSupport", argumentParser,
+                "AgentAPI", "AgentIPC", "BPF", "CDatapathABI", "Datapath", "Kernel", "Model", "NetTypes",
+                "Netlink", "PolicyEngine", "TestSupport", argumentParser,
             ],
             path: "Tests/Bench", swiftSettings: strict),
     ]

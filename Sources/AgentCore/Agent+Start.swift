@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import AgentIPC
+import AgentAPI
 import FoundationEssentials
 import IPAM
 import Kernel

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import FoundationEssentials
 
 /// A blocking client of the agent's API: HTTP/1.1 over a Unix socket, one connection kept for several calls.
 ///
@@ -48,21 +47,21 @@ package final class AgentClient {
         return try finish(response, of: request, on: fresh)
     }
 
-    /// Makes a call, and decodes the reply.
-    func call<Reply: Decodable>(
+    /// Makes a call, and reads the reply.
+    func call<Reply: JSONConvertible>(
         _ method: String, _ path: String, body: [UInt8]? = nil, as type: Reply.Type = Reply.self, by deadline: Deadline,
         meanwhile: () -> Void = {}
     ) throws(AgentError) -> Reply {
         let bytes = try call(method, path, body: body, by: deadline, meanwhile: meanwhile)
-        do {
-            return try JSONDecoder().decode(type, from: Data(bytes))
+        do throws(JSONError) {
+            return try Reply(json: try JSONValue(parsing: bytes))
         } catch {
-            throw .malformed(request: "\(method) \(path)", detail: JSONText.describe(error))
+            throw .malformed(request: "\(method) \(path)", detail: error.description)
         }
     }
 
     /// Reads newline-delimited JSON until `body` returns false or the agent ends the stream.
-    func stream(_ path: String, by deadline: Deadline, _ body: ([UInt8]) throws -> Bool) throws {
+    package func stream(_ path: String, by deadline: Deadline, _ body: ([UInt8]) throws -> Bool) throws {
         let request = HTTPRequest(method: "GET", path: path, body: nil)
         let connection = try HTTPConnection(socket: socket, by: deadline)
         let refusal = try connection.stream(request, bodyLimit: bodyLimit, by: deadline, body)
@@ -78,7 +77,7 @@ package final class AgentClient {
     }
 
     private func failure(_ response: HTTPResponse) -> AgentError {
-        if let body = try? JSONDecoder().decode(ErrorBody.self, from: Data(response.body)) {
+        if let body = try? ErrorBody(json: JSONValue(parsing: response.body)) {
             return .api(status: response.status, error: body.error)
         }
         let text = "HTTP status \(response.status)"

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import FoundationEssentials
 import Glibc
 
 /// A note to an agent that is away: this endpoint was deleted. One file each in `deleted` of the run directory.
@@ -44,15 +43,12 @@ package struct Tombstone: Hashable, Codable, Sendable {
     package func write(in runDirectory: String) throws(TombstoneError) {
         let directory = Self.directory(in: runDirectory)
         let temporary = "\(directory)/.\(fileName)"
-        guard let text = try? JSONText.encode(self) else {
-            throw TombstoneError(path: temporary, errno: EINVAL)
-        }
         for folder in [runDirectory, directory] where unsafe mkdir(folder, 0o700) != 0 && errno != EEXIST {
             throw TombstoneError(path: folder, errno: errno)
         }
         let fd = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard fd >= 0 else { throw TombstoneError(path: temporary, errno: errno) }
-        let bytes = Array(text)
+        let bytes = json.bytes
         let written = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(fd, $0.baseAddress, $0.count) }
         let error = written < 0 ? errno : ENOSPC
         close(fd)
@@ -70,8 +66,8 @@ package struct Tombstone: Hashable, Codable, Sendable {
     }
 
     /// Reads a tombstone's contents.
-    package init(decoding bytes: [UInt8]) throws {
-        self = try JSONDecoder().decode(Tombstone.self, from: Data(bytes))
+    package init(decoding bytes: [UInt8]) throws(JSONError) {
+        try self.init(json: JSONValue(parsing: bytes))
     }
 }
 

@@ -67,15 +67,12 @@ package struct CNIError: Error, Hashable, Sendable {
 
     /// What is printed on standard output.
     func text(version: CNIVersion) -> String {
-        struct Output: Encodable {
-            let cniVersion: String
-            let code: Int
-            let msg: String
-            let details: String?
-        }
-        let output = Output(
-            cniVersion: version.rawValue, code: code.rawValue, msg: message, details: details.isEmpty ? nil : details)
-        guard let text = try? JSONText.encode(output) else { return "" }
-        return String(decoding: text, as: UTF8.self)
+        let error: JSONObject = [
+            "cniVersion": version.rawValue.json,
+            "code": code.rawValue.json,
+            "details": details.isEmpty ? nil : details.json,
+            "msg": message.json,
+        ]
+        return JSONValue.object(error).text
     }
 }

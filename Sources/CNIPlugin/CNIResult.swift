@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import AgentIPC
-import FoundationEssentials
 import NetTypes
 
 /// The result of ADD, as the versions of the specification want it, and as CHECK reads it back.
-struct CNIResult: Hashable, Sendable, Codable {
-    struct Interface: Hashable, Sendable, Codable {
+struct CNIResult: Hashable, Sendable {
+    struct Interface: Hashable, Sendable {
         var name: String
         var mac: String?
         /// Since 1.1.0.
@@ -14,7 +13,7 @@ struct CNIResult: Hashable, Sendable, Codable {
         var sandbox: String?
     }
 
-    struct Address: Hashable, Sendable, Codable {
+    struct Address: Hashable, Sendable {
         /// "4" or "6", before 1.0.0 only.
         var version: String?
         /// With the prefix length.
@@ -24,7 +23,7 @@ struct CNIResult: Hashable, Sendable, Codable {
         var interface: Int?
     }
 
-    struct Route: Hashable, Sendable, Codable {
+    struct Route: Hashable, Sendable {
         var dst: String
         var gw: String?
     }
@@ -56,10 +55,74 @@ struct CNIResult: Hashable, Sendable, Codable {
 
     /// Reads `prevResult`.
     init(decoding value: JSONValue) throws(CNIError) {
-        do {
-            self = try JSONDecoder().decode(CNIResult.self, from: try JSONText.encode(value))
+        do throws(JSONError) {
+            self = try CNIResult(json: value)
         } catch {
-            throw CNIError(.invalidConfiguration, "prevResult can't be read", details: JSONText.describe(error))
+            throw CNIError(.invalidConfiguration, "prevResult can't be read", details: error.description)
         }
     }
+}
+
+extension CNIResult: JSONConvertible {
+    init(json: JSONValue) throws(JSONError) {
+        let object = try json.object
+        cniVersion = try object.required("cniVersion")
+        interfaces = try object.optional("interfaces")
+        ips = try object.optional("ips")
+        routes = try object.optional("routes")
+        dns = try object.optional("dns")
+    }
+
+    var json: JSONValue {
+        .object([
+            "cniVersion": cniVersion.json,
+            "dns": dns?.json,
+            "interfaces": interfaces?.json,
+            "ips": ips?.json,
+            "routes": routes?.json,
+        ])
+    }
+}
+
+extension CNIResult.Interface: JSONConvertible {
+    init(json: JSONValue) throws(JSONError) {
+        let object = try json.object
+        name = try object.required("name")
+        mac = try object.optional("mac")
+        mtu = try object.optional("mtu")
+        sandbox = try object.optional("sandbox")
+    }
+
+    var json: JSONValue {
+        .object(["mac": mac?.json, "mtu": mtu?.json, "name": name.json, "sandbox": sandbox?.json])
+    }
+}
+
+extension CNIResult.Address: JSONConvertible {
+    init(json: JSONValue) throws(JSONError) {
+        let object = try json.object
+        version = try object.optional("version")
+        address = try object.required("address")
+        gateway = try object.optional("gateway")
+        interface = try object.optional("interface")
+    }
+
+    var json: JSONValue {
+        .object([
+            "address": address.json,
+            "gateway": gateway?.json,
+            "interface": interface?.json,
+            "version": version?.json,
+        ])
+    }
+}
+
+extension CNIResult.Route: JSONConvertible {
+    init(json: JSONValue) throws(JSONError) {
+        let object = try json.object
+        dst = try object.required("dst")
+        gw = try object.optional("gw")
+    }
+
+    var json: JSONValue { .object(["dst": dst.json, "gw": gw?.json]) }
 }

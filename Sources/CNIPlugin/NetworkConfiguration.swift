@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import AgentIPC
-import FoundationEssentials
 
 /// The network configuration on standard input. Fields that are not known here are left alone.
 struct NetworkConfiguration: Sendable {
@@ -20,14 +19,13 @@ struct NetworkConfiguration: Sendable {
     /// Handed on in the result.
     let dns: DNSConfiguration?
 
-    /// Decodes and validates what holds for every command but VERSION.
-    init(decoding input: [UInt8], for command: CNICommand) throws(CNIError) {
+    /// Reads and validates what holds for every command but VERSION.
+    init(_ document: JSONValue, for command: CNICommand) throws(CNIError) {
         let raw: Raw
-        do {
-            raw = try JSONDecoder().decode(Raw.self, from: Data(input))
+        do throws(JSONError) {
+            raw = try Raw(document)
         } catch {
-            throw CNIError(
-                .decodingFailure, "the network configuration can't be decoded", details: JSONText.describe(error))
+            throw Self.unreadable(error)
         }
         version = try CNIVersion(configured: raw.cniVersion)
         guard version >= command.since else {
@@ -43,10 +41,15 @@ struct NetworkConfiguration: Sendable {
         self.name = name
         socket = try Self.path("socket", raw.socket ?? AgentClient.defaultSocket)
         runDirectory = try Self.path("runDirectory", raw.runDirectory ?? Self.defaultRunDirectory)
-        previousResult = raw.prevResult == .null ? nil : raw.prevResult
+        previousResult = raw.prevResult
         validAttachments = raw.validAttachments
         dns = raw.dns
         if command == .add { try Self.refuse(raw, previousResult) }
+    }
+
+    /// Input that is no configuration, or no JSON at all.
+    static func unreadable(_ error: JSONError) -> CNIError {
+        CNIError(.decodingFailure, "the network configuration can't be decoded", details: error.description)
     }
 
     /// What an administrator would expect to have an effect, and has none here.
@@ -56,7 +59,7 @@ struct NetworkConfiguration: Sendable {
                 .unsupportedField,
                 "prevResult \(previousResult.excerpt): chaining is not supported, skein must be the first plugin")
         }
-        if case .object(let ipam)? = raw.ipam, !ipam.isEmpty {
+        if case .object(let ipam)? = raw.ipam, !ipam.members.isEmpty {
             throw CNIError(
                 .unsupportedField, "ipam \(JSONValue.object(ipam).excerpt): addresses come from skein's agent")
         }
@@ -79,15 +82,34 @@ struct NetworkConfiguration: Sendable {
 }
 
 /// Resolver settings, as configured and as returned.
-struct DNSConfiguration: Hashable, Sendable, Codable {
+struct DNSConfiguration: Hashable, Sendable {
     var nameservers: [String]?
     var domain: String?
     var search: [String]?
     var options: [String]?
 }
 
+extension DNSConfiguration: JSONConvertible {
+    init(json: JSONValue) throws(JSONError) {
+        let object = try json.object
+        nameservers = try object.optional("nameservers")
+        domain = try object.optional("domain")
+        search = try object.optional("search")
+        options = try object.optional("options")
+    }
+
+    var json: JSONValue {
+        .object([
+            "domain": domain?.json,
+            "nameservers": nameservers?.json,
+            "options": options?.json,
+            "search": search?.json,
+        ])
+    }
+}
+
 /// The document as it is written.
-private struct Raw: Decodable {
+private struct Raw {
     let cniVersion: String?
     let name: String?
     let socket: String?
@@ -98,34 +120,40 @@ private struct Raw: Decodable {
     let dns: DNSConfiguration?
     let validAttachments: [AttachmentReference]?
 
-    private enum Key: String, CodingKey {
-        case cniVersion, name, socket, runDirectory, prevResult, ipam, ipMasq, dns
-        case validAttachments = "cni.dev/valid-attachments"
-        /// The name in the specification's text; runtimes send both.
-        case attachments = "cni.dev/attachments"
-    }
+    /// The second is the name in the specification's text; runtimes send both.
+    private static let attachmentKeys = ["cni.dev/valid-attachments", "cni.dev/attachments"]
 
-    private struct Attachment: Decodable {
-        let containerID: String
-        let ifname: String
-    }
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: Key.self)
-        cniVersion = try container.decodeIfPresent(String.self, forKey: .cniVersion)
-        name = try container.decodeIfPresent(String.self, forKey: .name)
-        socket = try container.decodeIfPresent(String.self, forKey: .socket)
-        runDirectory = try container.decodeIfPresent(String.self, forKey: .runDirectory)
-        prevResult = try container.decodeIfPresent(JSONValue.self, forKey: .prevResult)
-        ipam = try container.decodeIfPresent(JSONValue.self, forKey: .ipam)
-        ipMasq = try container.decodeIfPresent(Bool.self, forKey: .ipMasq)
-        dns = try container.decodeIfPresent(DNSConfiguration.self, forKey: .dns)
-        // null is how Go writes an empty list; a field that isn't there says nothing.
-        let key = [Key.validAttachments, .attachments].first { container.contains($0) }
-        validAttachments = try key.map {
-            try (container.decodeIfPresent([Attachment].self, forKey: $0) ?? []).map {
-                AttachmentReference(containerID: $0.containerID, interface: $0.ifname)
-            }
+    init(_ document: JSONValue) throws(JSONError) {
+        let object = try document.object
+        cniVersion = try object.optional("cniVersion")
+        name = try object.optional("name")
+        socket = try object.optional("socket")
+        runDirectory = try object.optional("runDirectory")
+        prevResult = try object.optional("prevResult")
+        ipam = try object.optional("ipam")
+        ipMasq = try object.optional("ipMasq")
+        dns = try object.optional("dns")
+        guard let key = Self.attachmentKeys.first(where: { object[$0] != nil }) else {
+            validAttachments = nil
+            return
         }
+        // null is how Go writes an empty list; a field that isn't there says nothing.
+        let attachments: [Attachment] = try object.optional(key) ?? []
+        validAttachments = attachments.map(\.reference)
+    }
+}
+
+/// An endpoint as the specification names its parts.
+private struct Attachment: JSONConvertible {
+    let reference: AttachmentReference
+
+    init(json: JSONValue) throws(JSONError) {
+        let object = try json.object
+        reference = AttachmentReference(
+            containerID: try object.required("containerID"), interface: try object.required("ifname"))
+    }
+
+    var json: JSONValue {
+        .object(["containerID": reference.containerID.json, "ifname": reference.interface.json])
     }
 }

@@ -17,7 +17,7 @@ extension Plugin {
             let ifindex = try wired { () throws(WiringError) in try settled(pair, invocation) }
             try attach(endpoint, ifindex, plan, agent)
             try wired { () throws(WiringError) in try wiring.bringUpHost(plan) }
-            return try Self.text(CNIResult(plan, version: configuration.version, dns: configuration.dns))
+            return CNIResult(plan, version: configuration.version, dns: configuration.dns).json.text
         } catch {
             var error = error
             rollBack(endpoint, configuration, agent, &error)

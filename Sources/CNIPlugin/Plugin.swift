@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import AgentIPC
-import FoundationEssentials
 
 /// The CNI plugin: one call of the runtime, from environment and standard input to standard output and exit code.
 package struct Plugin {
@@ -48,17 +47,17 @@ package struct Plugin {
         var version = CNIVersion.newest
         do throws(CNIError) {
             let invocation = try Invocation(environment: environment)
-            let bytes = try Self.read(input)
-            version = Self.version(of: bytes) ?? version
-            return Outcome(exitCode: 0, output: try run(invocation, bytes))
+            let document = try Self.read(input, for: invocation.command)
+            version = Self.version(of: document) ?? version
+            return Outcome(exitCode: 0, output: try run(invocation, document))
         } catch {
             return Outcome(exitCode: 1, output: error.text(version: version))
         }
     }
 
-    private func run(_ invocation: Invocation, _ input: [UInt8]) throws(CNIError) -> String {
-        if invocation.command == .version { return try versions(input) }
-        let configuration = try NetworkConfiguration(decoding: input, for: invocation.command)
+    private func run(_ invocation: Invocation, _ document: JSONValue) throws(CNIError) -> String {
+        if invocation.command == .version { return try versions(document) }
+        let configuration = try NetworkConfiguration(document, for: invocation.command)
         switch invocation.command {
         case .add: return try add(invocation, configuration)
         case .delete: try delete(invocation, configuration)
@@ -70,47 +69,45 @@ package struct Plugin {
         return ""
     }
 
-    private static func read(_ input: () throws -> [UInt8]) throws(CNIError) -> [UInt8] {
+    /// Standard input as JSON. VERSION alone may come without.
+    private static func read(_ input: () throws -> [UInt8], for command: CNICommand) throws(CNIError) -> JSONValue {
+        let bytes: [UInt8]
         do {
-            return try input()
+            bytes = try input()
         } catch {
             throw CNIError(.ioFailure, "standard input can't be read", details: "\(error)")
         }
+        if command == .version, bytes.allSatisfy({ $0 <= UInt8(ascii: " ") }) { return .object([:]) }
+        do throws(JSONError) {
+            return try JSONValue(parsing: bytes)
+        } catch {
+            throw command == .version ? Self.unreadable(error) : NetworkConfiguration.unreadable(error)
+        }
     }
 
-    /// What the versions have in common.
-    private struct Versioned: Codable {
-        var cniVersion: String?
-        var supportedVersions: [String]?
+    private static func unreadable(_ error: JSONError) -> CNIError {
+        CNIError(.decodingFailure, "the input can't be decoded", details: error.description)
     }
 
     /// For the error that is printed: nil when the configuration names none that is known.
-    private static func version(of input: [UInt8]) -> CNIVersion? {
-        let head = try? JSONDecoder().decode(Versioned.self, from: Data(input))
-        return head?.cniVersion.flatMap { CNIVersion(rawValue: $0) }
+    private static func version(of document: JSONValue) -> CNIVersion? {
+        guard case .object(let object) = document, case .string(let text)? = object["cniVersion"] else { return nil }
+        return CNIVersion(rawValue: text)
     }
 
     /// VERSION. It answers for any cniVersion, and repeats it.
-    private func versions(_ input: [UInt8]) throws(CNIError) -> String {
-        var result = Versioned()
-        if input.contains(where: { $0 > UInt8(ascii: " ") }) {
-            do {
-                result = try JSONDecoder().decode(Versioned.self, from: Data(input))
-            } catch {
-                throw CNIError(.decodingFailure, "the input can't be decoded", details: JSONText.describe(error))
-            }
-        }
-        result.cniVersion = result.cniVersion ?? CNIVersion.newest.rawValue
-        result.supportedVersions = CNIVersion.allCases.map(\.rawValue)
-        return try Self.text(result)
-    }
-
-    static func text(_ value: some Encodable) throws(CNIError) -> String {
-        do {
-            return String(decoding: try JSONText.encode(value), as: UTF8.self)
+    private func versions(_ document: JSONValue) throws(CNIError) -> String {
+        let version: String?
+        do throws(JSONError) {
+            version = try document.object.optional("cniVersion")
         } catch {
-            throw CNIError(.ioFailure, "the result can't be encoded", details: "\(error)")
+            throw Self.unreadable(error)
         }
+        let answer: JSONObject = [
+            "cniVersion": (version ?? CNIVersion.newest.rawValue).json,
+            "supportedVersions": CNIVersion.allCases.map(\.rawValue).json,
+        ]
+        return JSONValue.object(answer).text
     }
 }
 

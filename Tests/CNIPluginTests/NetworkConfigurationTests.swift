@@ -6,7 +6,13 @@ import Testing
 
 @Suite struct NetworkConfigurationTests {
     private func parse(_ text: String, _ command: CNICommand = .add) throws(CNIError) -> NetworkConfiguration {
-        try NetworkConfiguration(decoding: Array(text.utf8), for: command)
+        let document: JSONValue
+        do throws(JSONError) {
+            document = try JSONValue(parsing: Array(text.utf8))
+        } catch {
+            throw NetworkConfiguration.unreadable(error)
+        }
+        return try NetworkConfiguration(document, for: command)
     }
 
     @Test(arguments: CNIVersion.allCases)
@@ -78,6 +84,35 @@ import Testing
         #expect(throws: error) { try parse(#"{"cniVersion":"1.1.0","name":"a","socket":1}"#) }
     }
 
+    @Test(arguments: [
+        (#"{"prevResult":{"ips":[{}]}}"#, #"ips[0]: "address" is missing"#),
+        (
+            #"{"prevResult":{"ips":[{"address":"10.0.0.1/24","interface":"0"}]}}"#,
+            "ips[0].interface: not of the type Int"
+        ),
+        (#"{"prevResult":{"interfaces":[{"name":"a"},{"name":null}]}}"#, "interfaces[1].name: null instead of String"),
+        (#"{"prevResult":{"routes":{}}}"#, "routes: not of the type array"),
+        (#"{"prevResult":{"dns":{"search":["a",1]}}}"#, "dns.search[1]: not of the type String"),
+        (#"{"prevResult":[]}"#, "not of the type object"),
+    ])
+    func `a wrong field of a previous result is named`(text: String, details: String) throws {
+        let fields = text.dropFirst().replacing("{", with: #"{"cniVersion":"1.1.0","#, maxReplacements: 1)
+        let previous = try parse(#"{"cniVersion":"1.1.0","name":"a",\#(fields)"#, .check).previousResult
+        let error = CNIError(.invalidConfiguration, "prevResult can't be read", details: details)
+        #expect(throws: error) { try CNIResult(decoding: try #require(previous)) }
+    }
+
+    @Test func `a result survives its text`() throws {
+        let text =
+            #"{"cniVersion":"1.0.0","dns":{"domain":"d","nameservers":["10.0.0.10"],"options":["o"],"search":["s"]},"#
+            + #""interfaces":[{"mac":"02:00:00:00:00:01","mtu":1500,"name":"eth0","sandbox":"/run/netns/a"}],"#
+            + #""ips":[{"address":"10.0.0.5/32","gateway":"169.254.1.1","interface":0,"version":"4"}],"#
+            + #""routes":[{"dst":"0.0.0.0/0","gw":"169.254.1.1"}]}"#
+        let result = try CNIResult(decoding: try JSONValue(parsing: Array(text.utf8)))
+        #expect(result.ips?.first?.address == "10.0.0.5/32")
+        #expect(result.json.text == text)
+    }
+
     @Test(arguments: [CNICommand.delete, .check, .garbageCollect, .status])
     func `only ADD refuses what it can't do`(command: CNICommand) throws {
         _ = try parse(
@@ -101,5 +136,6 @@ import Testing
     @Test func `long values are cut in messages`() {
         let long = String(repeating: "x", count: 1_000)
         #expect(JSONValue.string(long).excerpt.count == 203)
+        #expect(JSONValue.string("short").excerpt == "\"short\"")
     }
 }

@@ -20,8 +20,9 @@ import Testing
         #expect(outcome.exitCode == 0)
     }
 
-    @Test func `VERSION refuses what is no JSON`() throws {
-        #expect(PluginTestCase.code(try run("VERSION", "{")) == 6)
+    @Test(arguments: ["{", "[]", #"{"cniVersion":1}"#, #"{"cniVersion":"1.0.0"} x"#])
+    func `VERSION refuses what is no configuration`(input: String) throws {
+        #expect(PluginTestCase.code(try run("VERSION", input)) == 6)
     }
 
     @Test func `an error has the configuration's version`() throws {

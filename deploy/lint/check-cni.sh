@@ -23,8 +23,8 @@ if [ -z "$symbols" ]; then
     echo "$binary has no symbols to look at"
     exit 2
 fi
-for module in NIOCore NIOPosix Hummingbird ArgumentParser Logging ServiceLifecycle Foundation \
-    FoundationInternationalization; do
+for module in NIOCore NIOPosix Hummingbird ArgumentParser Logging ServiceLifecycle AgentAPI \
+    Foundation FoundationEssentials FoundationInternationalization _FoundationCollections; do
     if echo "$symbols" | grep -Eq "^[$]s(.*[^0-9])?${#module}$module"; then
         echo "$binary links symbols of the module $module"
         status=1
