@@ -83,7 +83,7 @@ $(BIN)/.built: $(SWIFT_INPUTS) | deps
 export SKEIN_BIN_DIR := $(abspath $(BIN))
 export SKEIN_BPF_DIR := $(abspath $(BPF))
 
-.PHONY: test demo demo-stop bench
+.PHONY: test demo demo-stop bench e2e-cluster e2e-stop
 test: build check-cni ## run every test suite (FILTER=Name for some; as root, else the kernel's are skipped)
 	$(say) SWIFT 'tests (debug)'
 	$(Q)swift build --build-tests
@@ -94,6 +94,12 @@ demo: build ## policies at work between real network namespaces (KEEP=1 leaves i
 
 demo-stop: ## end what `make demo KEEP=1` left running
 	$(Q)deploy/demo/stop.sh
+
+e2e-cluster: ## a real Kubernetes of NODES=3 nodes on this machine, without a pod network (built once; as root)
+	$(Q)deploy/e2e/cluster.sh up $(or $(NODES),3)
+
+e2e-stop: ## end it
+	$(Q)deploy/e2e/cluster.sh down
 
 bench: build bench-deps $(BIN)/.bench ## measure and print a table (OUT=file also writes JSON; as root)
 	$(Q).build/release/skein-bench $(if $(OUT),--out '$(OUT)') $(BENCH_ARGS)
@@ -169,4 +175,4 @@ clean: ## remove what was built (downloaded packages stay)
 	$(Q)swift package clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
