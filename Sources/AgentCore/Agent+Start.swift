@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import AgentAPI
+import AgentIPC
 import FoundationEssentials
 import IPAM
 import Kernel
