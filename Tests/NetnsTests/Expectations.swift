@@ -37,7 +37,8 @@ func expect(
     on node: TestNode, _ expectations: [[Expectation]], sourceLocation: SourceLocation = #_sourceLocation
 ) throws {
     let all = expectations.flatMap(\.self)
-    let before = try node.drops()[DropReason.noRuleAllows.rawValue] ?? 0
+    let drops = try node.drops()
+    let before = [DropReason.noRuleAllows, .ruleRefuses].reduce(0) { $0 + (drops[$1.rawValue] ?? 0) }
     let outcomes = try Probe.outcomes(
         all.map(\.probe), expected: Set(all.indices.filter { all[$0].isAllowed }))
     for (expectation, outcome) in zip(all, outcomes) {
@@ -55,7 +56,7 @@ func expect(
             sourceLocation: sourceLocation)
     }
     let refused = UInt64(all.count { !$0.isAllowed })
-    if refused > 0 { try node.waitForDrops(.noRuleAllows, above: before + refused - 1) }
+    if refused > 0 { try node.waitForDrops(.noRuleAllows, .ruleRefuses, above: before + refused - 1) }
 }
 
 /// An allowed question between any two places.

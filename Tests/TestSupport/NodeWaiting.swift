@@ -40,11 +40,12 @@ extension TestNode {
     }
 
     /// Waits until more packets than `before` were dropped for a reason.
-    package func waitForDrops(_ reason: DropReason, above before: UInt64) throws {
+    package func waitForDrops(_ reasons: DropReason..., above before: UInt64) throws {
         let client = client
-        try waitUntil("drops: \(reason)") {
+        try waitUntil("drops: \(reasons)") {
             let drops = try client.status().counters.drops
-            return drops.filter { $0.code == reason.rawValue }.reduce(0) { $0 + $1.packets } > before
+            return drops.filter { drop in reasons.contains { $0.rawValue == drop.code } }.reduce(0) { $0 + $1.packets }
+                > before
         }
     }
 }
@@ -53,6 +54,7 @@ extension TestNode {
 package enum DropReason: UInt8, Sendable {
     case invalidSourceAddress = 132
     case noRuleAllows = 133
+    case ruleRefuses = 181
     case invalidPacket = 134
     case unsupportedProtocol = 139
     case unusableDestination = 150
