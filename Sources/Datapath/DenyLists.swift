@@ -105,8 +105,9 @@ final class DenyLists {
         return numbers
     }
 
-    /// What is new first, what is gone last, so that nothing that is in both is ever let through. If it does not work out,
-    /// the new entries are taken back.
+    /// What is new first, what is gone last, so that nothing that is in both is ever let through; of what is new the longer
+    /// prefixes first, of what is gone last, so that an exception is there as long as what it excepts from. If it does not
+    /// work out, the new entries are taken back.
     private func write(_ wanted: [Prefix: UInt32], _ configuration: DatapathConfiguration) throws {
         var missing = wanted
         var gone: [cidr_key] = []
@@ -118,6 +119,8 @@ final class DenyLists {
             }
             if value.group == group { missing[prefix] = nil } else { changed.append((key, value)) }
         }
+        gone.sort { $0.prefixlen < $1.prefixlen }
+        let added = missing.map { (key: cidr_key($0.key), group: $0.value) }.sorted { $0.key.prefixlen > $1.key.prefixlen }
         do {
             // There may be no room for both: then what is gone has to go first.
             if missing.count + gone.count + (wanted.count - missing.count) > configuration.sizes.denySources {
@@ -126,7 +129,7 @@ final class DenyLists {
             }
             try translate(configuration.sizes) { () throws(BPFError) in
                 try sources.updateBatch(
-                    keys: missing.map { cidr_key($0.key) }, values: missing.map { deny_entry(group: $0.value) })
+                    keys: added.map(\.key), values: added.map { deny_entry(group: $0.group) })
             }
         } catch {
             let before = Set(changed.compactMap(\.key.prefix))

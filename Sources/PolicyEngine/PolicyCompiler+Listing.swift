@@ -3,17 +3,6 @@
 package import Model
 import NetTypes
 
-/// One policy object and whom it concerns here.
-package struct PolicySummary: Hashable, Sendable {
-    package let reference: ObjectReference
-    package let defaultDeny: Set<Direction>
-    package let ruleCount: Int
-    /// Numbers of the local endpoints that it selects, sorted.
-    package let endpoints: [UInt16]
-    /// Known addresses that any of its rules' peer selectors match. Rules for everybody don't count.
-    package let peerCount: Int
-}
-
 /// How much there is, for status and for tests of growth.
 package struct PolicyStatistics: Hashable, Sendable {
     package let objects: Int
@@ -67,69 +56,6 @@ extension PolicyCompiler {
 
     /// As of the last commit.
     package func policy(ofEndpoint number: UInt16) -> UInt32? { endpoints[number]?.view?.policy }
-
-    /// The objects that select an endpoint.
-    package func objects(selectingEndpoint number: UInt16) -> [ObjectReference] {
-        var references = objects.objects(endpoints[number]?.objects ?? []).map(\.reference)
-        references.sortUnique()
-        return references
-    }
-
-    /// Every object, in order. Takes time with the number of objects and addresses: for people, not for each packet.
-    package func policySummaries() -> [PolicySummary] {
-        var selected: [Int: [UInt16]] = [:]
-        for (number, record) in endpoints {
-            for revision in record.objects { selected[revision, default: []].append(number) }
-        }
-        var matches: [PeerSelector: Matches] = [:]
-        return objects.revisions.map { reference, revisions in
-            let parts = revisions.compactMap { objects.records[$0]?.object }
-            let rules = parts.flatMap(\.rules)
-            let peers = Set(rules.flatMap { $0.peers ?? [] })
-            for selector in peers where matches[selector] == nil { matches[selector] = self.matches(of: selector) }
-            return PolicySummary(
-                reference: reference,
-                defaultDeny: parts.reduce(into: []) { $0.formUnion($1.defaultDeny) },
-                ruleCount: rules.count,
-                endpoints: Set(revisions.flatMap { selected[$0] ?? [] }).sorted(),
-                peerCount: addressCount(of: peers.compactMap { matches[$0] }))
-        }.sorted { $0.reference < $1.reference }
-    }
-
-    private enum Matches {
-        case identities([UInt32])
-        case addresses([IPAddress])
-    }
-
-    private func matches(of selector: PeerSelector) -> Matches {
-        switch selector {
-        case .pods(let pods): .identities(identities.matching(pods))
-        case .entities(let entities): .addresses(addresses.records.keys.filter { isAny(of: entities, $0) })
-        case .addresses(let block): .addresses(addresses.addresses(in: block))
-        case .outside(let block): .addresses(addresses.addresses(in: block).filter { isAny(of: .world, $0) })
-        }
-    }
-
-    private func isAny(of entities: EntitySet, _ address: IPAddress) -> Bool {
-        guard let slot = addresses.records[address]?.slot, slot != .max else { return false }
-        return !identities[partition.slots[Int(slot)].kind.identity].entities.isDisjoint(with: entities)
-    }
-
-    private func addressCount(of matches: [Matches]) -> Int {
-        var byLabels: Set<UInt32> = []
-        for case .identities(let list) in matches { byLabels.formUnion(list) }
-        var others: Set<IPAddress> = []
-        for case .addresses(let list) in matches {
-            others.formUnion(
-                list.lazy.filter { address in
-                    guard let slot = addresses.records[address]?.slot, slot != .max else { return false }
-                    return !byLabels.contains(partition.slots[Int(slot)].kind.identity)
-                })
-        }
-        return byLabels.reduce(others.count) { count, identity in
-            count + partition.slots(of: identity).reduce(0) { $0 + partition.slots[Int($1)].references }
-        }
-    }
 
     /// All that the kernel's tables should hold by now, as a changeset for empty ones.
     package mutating func snapshot() -> Changeset {

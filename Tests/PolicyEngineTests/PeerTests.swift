@@ -90,7 +90,7 @@ import Testing
         #expect(!allows(state, Self.client))
         #expect(allows(state, Self.stranger, Self.client))
         #expect(state.views[2]?.identity == ReservedIdentity.health.rawValue)
-        #expect(compiler.objects(selectingEndpoint: 2).isEmpty)
+        #expect(state.views[2]?.enforceIngress == false)
     }
 
     @Test(arguments: [PolicyPeer.host, .remoteNode])
