@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Synchronization
+import Testing
+
+@testable import KubeClient
+
+@Suite struct ListTests {
+    @Test func `pages are asked for one after the other`() async throws {
+        try await withServer { request in
+            switch request.query["continue"] {
+            case nil:
+                .json(podList([podJSON("a", version: 1), podJSON("b", version: 2)], version: 10, continue: "t/1="))
+            case "t/1=": .json(podList([podJSON("c", version: 3)], version: 10, continue: "t2"))
+            default: .json(podList([podJSON("d", version: 4)], version: 10))
+            }
+        } _: { client, server in
+            var names: [String] = []
+            let selection = ObjectSelection(
+                namespace: "x", labelSelector: "app in (a,b)", fieldSelector: KubePod.fieldSelector(node: "n"))
+            let version = try await client.list(KubePod.resource, selection, freshness: .any, pageSize: 2) { part in
+                if case .objects(let objects) = part { names += objects.map(\.key.name) }
+            }
+            #expect(names == ["a", "b", "c", "d"])
+            #expect(version == "10")
+            #expect(server.requests.map(\.path) == Array(repeating: "/api/v1/namespaces/x/pods", count: 3))
+            let common = ["labelSelector": "app in (a,b)", "fieldSelector": "spec.nodeName=n", "limit": "2"]
+            #expect(
+                server.requests.map(\.query) == [
+                    common.merging(["resourceVersion": "0"]) { $1 }, common.merging(["continue": "t/1="]) { $1 },
+                    common.merging(["continue": "t2"]) { $1 },
+                ])
+        }
+    }
+
+    @Test func `a list that can't be continued begins anew, whole`() async throws {
+        try await withServer { request in
+            if request.query["continue"] != nil { return .status(410, "Expired", "too old") }
+            if request.query["limit"] != nil {
+                return .json(podList([podJSON("a", version: 1)], version: 10, continue: "t"))
+            }
+            return .json(podList([podJSON("b", version: 2)], version: 20))
+        } _: { client, server in
+            var told: [String] = []
+            let version = try await client.list(KubePod.resource, pageSize: 1) { part in
+                switch part {
+                case .restarted: told.append("restarted")
+                case .objects(let objects): told += objects.map(\.key.name)
+                }
+            }
+            #expect(told == ["a", "restarted", "b"])
+            #expect(version == "20")
+            #expect(server.requests.count == 3)
+        }
+    }
+
+    @Test func `a list that is gone at once is an error, not a loop`() async throws {
+        try await withServer { _ in
+            .status(410, "Expired")
+        } _: { client, server in
+            let error = await #expect(throws: KubeError.self) {
+                try await client.list(KubePod.resource, freshness: .notOlderThan("7")) { _ in }
+            }
+            #expect(error?.isGone == true)
+            #expect(server.requests.map { $0.query["resourceVersion"] } == ["7"])
+        }
+    }
+
+    @Test func `an object that can't be decoded is told by name, the others come`() async throws {
+        let broken = podJSON("b", version: 2).replacing("\"Running\"", with: "7")
+        try await withServer { _ in
+            .json(podList([podJSON("a", version: 1), broken, podJSON("c", version: 3)], version: 9))
+        } _: { client, _ in
+            var told: [Received<KubePod>] = []
+            _ = try await client.list(KubePod.resource) { part in
+                if case .objects(let objects) = part { told += objects }
+            }
+            #expect(told.map(\.key.description) == ["default/a", "default/b", "default/c"])
+            #expect(
+                told[1]
+                    == .undecodable(
+                        ObjectKey(namespace: "default", name: "b"), version: "2",
+                        problem: "status.phase: is not a string"))
+            await #expect(throws: KubeError.self) { try await client.all(KubePod.resource) }
+        }
+    }
+
+    @Test(arguments: [
+        "[]", "{\"items\":[{}]}", "{\"items\":[{\"metadata\":{}}],\"metadata\":{}}", "{\"items\":[", "",
+        "{\"items\":[]}",
+    ])
+    func `what is no list is an error`(answer: String) async throws {
+        try await withServer { _ in
+            .json(answer)
+        } _: { client, _ in
+            let error = await #expect(throws: KubeError.self) { try await client.all(KubePod.resource) }
+            guard case .badResponse = error?.cause else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+        }
+    }
+
+    @Test func `a list without items is empty`() async throws {
+        try await withServer { _ in
+            .json("{\"metadata\":{\"resourceVersion\":\"5\"},\"items\":null}")
+        } _: { client, _ in
+            #expect(try await client.all(KubePod.resource).isEmpty)
+        }
+    }
+
+    @Test func `an error of the receiver ends the list and is passed on`() async throws {
+        struct Enough: Error {}
+        try await withServer { _ in
+            .json(podList([podJSON("a", version: 1)], version: 1))
+        } _: { client, _ in
+            await #expect(throws: Enough.self) {
+                try await client.list(KubePod.resource) { _ in throw Enough() }
+            }
+        }
+    }
+
+    /// 100,000 objects, some 60 MB, of which next to nothing may be kept: the most that is between the server and us is
+    /// counted on the server's side, as it writes only what the client reads.
+    @Test func `memory stays bounded while 100,000 objects stream in`() async throws {
+        let count = 100_000
+        let padding = String(repeating: "x", count: 400)
+        let written = Counter()
+        let read = Counter()
+        let furthest = Mutex(0)
+        try await withServer { _ in
+            .chunks { write in
+                try await write("{\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[")
+                var text = ""
+                for number in 0..<count {
+                    text += number == 0 ? "" : ","
+                    text += "{\"metadata\":{\"name\":\"p-\(number)\",\"annotations\":{\"a\":\"\(padding)\"}}}"
+                    if number % 100 == 99 {
+                        try await write(text)
+                        text = ""
+                        let ahead = written.add(100) - read.value
+                        furthest.withLock { $0 = max($0, ahead) }
+                    }
+                }
+                try await write(text + "]}")
+            }
+        } _: { client, _ in
+            let before = residentBytes()
+            var most = before
+            _ = try await client.list(KubeNamespace.resource) { part in
+                guard case .objects(let objects) = part else { return }
+                if read.add(objects.count) % 10_000 < objects.count { most = max(most, residentBytes()) }
+            }
+            #expect(read.value == count)
+            // Socket buffers of both sides hold some megabytes of the 45.
+            #expect(furthest.withLock { $0 } < 30_000, "objects under way")
+            #expect(most - before < 64 << 20, "bytes of resident memory")
+        }
+    }
+
+    /// Nothing is read while the receiver works, so a slow one holds the server back instead of filling memory.
+    @Test func `a receiver that waits holds the server back`() async throws {
+        let written = Counter()
+        let chunk = podJSON("a", version: 1, extra: ",\"x\":\"\(String(repeating: "y", count: 100_000))\"")
+        try await withServer { _ in
+            .chunks { write in
+                try await write("{\"metadata\":{},\"items\":[\(podJSON("first", version: 1))")
+                for _ in 0..<1_000 {
+                    try await write("," + chunk)
+                    written.add(1)
+                }
+                try await write("]}")
+            }
+        } _: { client, _ in
+            var isFirst = true
+            var count = 0
+            _ = try await client.list(KubePod.resource) { part in
+                guard case .objects(let objects) = part else { return }
+                count += objects.count
+                guard isFirst else { return }
+                isFirst = false
+                // It gets no further once the buffers on the way are full.
+                var last = -1
+                try await eventually("the server is held back") {
+                    try await Task.sleep(for: .milliseconds(100))
+                    let now = written.value
+                    defer { last = now }
+                    return now == last
+                }
+                #expect(last < 500, "chunks of 100 kB written to a reader that does not read")
+            }
+            #expect(count == 1_001)
+        }
+    }
+}
+
+/// Resident memory of this process.
+func residentBytes() -> Int {
+    guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return 0 }
+    let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+    return pages * 4_096
+}
