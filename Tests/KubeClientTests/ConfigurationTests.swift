@@ -229,7 +229,7 @@ import Testing
             message: "clusters[c].cluster.certificate-authority-data: is not base64"),
         Wrong(
             replace: "server:", with: "certificate-authority-data: YWJj, server:",
-            message: "clusters[c].cluster.certificate-authority-data: holds no certificate"),
+            message: "clusters[c].cluster.certificate-authority-data: is not a list of PEM certificates"),
         Wrong(
             replace: "server:", with: "proxy-url: 'http://p', server:",
             message: "clusters[c].cluster.proxy-url: is not supported"),
@@ -259,7 +259,7 @@ import Testing
         try await withTemporaryFolder { folder in
             let text = Self.minimal.replacing(wrong.replace, with: wrong.with, maxReplacements: 1)
             let error = #expect(throws: ConfigurationError.self) { try load(folder, text) }
-            let message = "\(try #require(error))".replacing(folder.path, with: "DIR")
+            let message = words(error).replacing(folder.path, with: "DIR")
             #expect(message.hasPrefix("DIR/config: \(wrong.message)"), "\(message)")
         }
     }

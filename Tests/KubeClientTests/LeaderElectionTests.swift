@@ -22,12 +22,12 @@ import Testing
     @Test func `a lease that is not there is made`() {
         var machine = machine()
         #expect(machine.next(now: .zero) == .read)
-        machine.observed(nil, now: .seconds(0.1))
-        #expect(machine.next(now: .seconds(0.1)) == .create)
-        machine.wrote(resourceVersion: "1", started: .seconds(0.1))
+        machine.observed(nil, now: .milliseconds(100))
+        #expect(machine.next(now: .milliseconds(100)) == .create)
+        machine.wrote(resourceVersion: "1", started: .milliseconds(100))
         #expect(machine.isLeading)
         #expect(machine.ownVersion == "1")
-        #expect(machine.deadline == .seconds(10.1))
+        #expect(machine.deadline == .milliseconds(10_100))
     }
 
     @Test(arguments: ["", nil, "a"])
@@ -71,7 +71,7 @@ import Testing
         machine.observed(nil, now: .zero)
         _ = machine.next(now: .zero)
         machine.wrote(resourceVersion: "1", started: .zero)
-        guard case .wait(let until) = machine.next(now: .seconds(0.1)) else {
+        guard case .wait(let until) = machine.next(now: .milliseconds(100)) else {
             Issue.record("it does not wait")
             return
         }
@@ -79,13 +79,14 @@ import Testing
         #expect(machine.next(now: until) == .renew(resourceVersion: "1", deadline: .seconds(10)))
         machine.failed(.other, now: until)
         #expect(machine.isLeading)
-        #expect(machine.next(now: .seconds(9.9)) == .renew(resourceVersion: "1", deadline: .seconds(10)))
+        #expect(machine.next(now: .milliseconds(9_900)) == .renew(resourceVersion: "1", deadline: .seconds(10)))
         // The time counts from when the request was sent.
-        machine.wrote(resourceVersion: "2", started: .seconds(9.9))
-        #expect(machine.next(now: .seconds(19.8)) == .renew(resourceVersion: "2", deadline: .seconds(19.9)))
-        #expect(machine.next(now: .seconds(19.9)) == .giveUp)
+        machine.wrote(resourceVersion: "2", started: .milliseconds(9_900))
+        #expect(
+            machine.next(now: .milliseconds(19_800)) == .renew(resourceVersion: "2", deadline: .milliseconds(19_900)))
+        #expect(machine.next(now: .milliseconds(19_900)) == .giveUp)
         #expect(!machine.isLeading)
-        #expect(machine.next(now: .seconds(19.9)) == .read)
+        #expect(machine.next(now: .milliseconds(19_900)) == .read)
     }
 
     @Test func `a leader whose lease another one has leads no more`() {

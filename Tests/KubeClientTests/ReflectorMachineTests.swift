@@ -134,23 +134,23 @@ import Testing
     @Test func `only what a complete list lacks is gone`() {
         var known = KnownObjects()
         known.beginList()
-        #expect(known.listed(key(1), version: "1"))
-        #expect(known.listed(key(2), version: "1"))
-        #expect(known.listed(key(3), version: "1"))
+        #expect(known.listed(key(1), version: "1") == true)
+        #expect(known.listed(key(2), version: "1") == true)
+        #expect(known.listed(key(3), version: "1") == true)
         #expect(known.endList().isEmpty)
         known.beginList()
-        #expect(!known.listed(key(1), version: "1"))
+        #expect(known.listed(key(1), version: "1") == false)
         // It breaks off and begins anew: what the first half told counts no more.
         known.beginList()
-        #expect(known.listed(key(2), version: "2"))
+        #expect(known.listed(key(2), version: "2") == true)
         #expect(known.endList() == [key(3), key(1)].sorted())
         #expect(known.count == 1)
     }
 
     @Test func `an empty version is always news`() {
         var known = KnownObjects()
-        #expect(known.changed(key(1), version: ""))
-        #expect(known.changed(key(1), version: ""))
+        #expect(known.changed(key(1), version: "") == true)
+        #expect(known.changed(key(1), version: "") == true)
     }
 
     /// A server that changes at random, watched and listed at random: who follows the changes has what the server has.

@@ -18,7 +18,10 @@ import Testing
         }
 
         func answer(_ request: FakeRequest) -> FakeResponse {
-            let next = (request.isWatch ? watches : lists).withLock { $0.isEmpty ? nil : $0.removeFirst() }
+            func take(_ answers: inout sending [FakeResponse]) -> FakeResponse? {
+                answers.isEmpty ? nil : answers.removeFirst()
+            }
+            let next = request.isWatch ? watches.withLock { take(&$0) } : lists.withLock { take(&$0) }
             return next ?? .chunks { _ in try await Task.sleep(for: .seconds(600)) }
         }
     }

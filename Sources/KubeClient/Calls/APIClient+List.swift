@@ -24,7 +24,9 @@ extension APIClient {
         var query = selection.query
         switch freshness {
         case .any: query.append(("resourceVersion", "0"))
-        case .notOlderThan(let version): query.append(("resourceVersion", version))
+        case .notOlderThan(let version):
+            // With a limit, the version alone would mean exactly that one.
+            query += [("resourceVersion", version), ("resourceVersionMatch", "NotOlderThan")]
         case .latest: break
         }
         var request = APIRequest(path: resource.descriptor.path(namespace: selection.namespace))

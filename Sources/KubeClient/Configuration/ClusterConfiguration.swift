@@ -45,7 +45,8 @@ package struct ClusterTLS: Hashable, Sendable {
     }
 
     package var trust: Trust
-    /// The name in the server's certificate, where it is not the one in its address.
+    /// The name in the server's certificate, where it is not the one in its address. A certificate for the IP address
+    /// that we are connected to is good as well.
     package var serverName: String?
     package var identity: Identity?
 

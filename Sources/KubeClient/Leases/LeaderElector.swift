@@ -41,7 +41,12 @@ package struct LeaderElector: Sendable {
             do {
                 var session = LeaderSession(self)
                 while true {
-                    try await session.acquire()
+                    do {
+                        try await session.acquire()
+                    } catch {
+                        await session.release()
+                        throw error
+                    }
                     logger.info("we lead", metadata: ["kube.identity": "\(settings.identity)"])
                     if try await lead(&session, body) { return }
                     logger.warning("we lead no more", metadata: ["kube.identity": "\(settings.identity)"])

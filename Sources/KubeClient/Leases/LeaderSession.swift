@@ -8,6 +8,8 @@ struct LeaderSession: Sendable {
     private var machine: LeaderElection
     private let start = ContinuousClock.now
     private var failures = 0
+    /// A write was sent, and nothing says that the lease is not ours since.
+    private var mayHold = false
 
     init(_ elector: LeaderElector) {
         self.elector = elector
@@ -30,17 +32,16 @@ struct LeaderSession: Sendable {
         }
     }
 
-    /// Lets others have it at once. Not stopped by cancellation, but takes two seconds at most.
+    /// Lets others have it at once, also after a write whose answer never came. Not stopped by cancellation, but takes two seconds at most.
     mutating func release() async {
-        guard let version = machine.ownVersion else { return }
-        let elector = elector
-        let spec = KubeLease.Spec(
-            holderIdentity: "", leaseDurationSeconds: 1, renewTime: microTimestamp(Date()))
+        guard mayHold else { return }
+        mayHold = false
+        let (elector, version) = (elector, machine.ownVersion)
         let released = Task {
-            try await withTimeLimit(.seconds(2)) { try await elector.write(spec, resourceVersion: version) }
+            try await withTimeLimit(.seconds(2)) { try await elector.release(version) }
         }
         do {
-            _ = try await released.value
+            try await released.value
         } catch {
             elector.logger.info("the lease could not be released", metadata: ["kube.error": "\(error)"])
         }
@@ -79,6 +80,7 @@ struct LeaderSession: Sendable {
         transitions: Int?, within limit: Duration,
         _ request: @escaping @Sendable (LeaderElector, KubeLease.Spec) async throws -> KubeLease
     ) async {
+        mayHold = true
         let time = microTimestamp(Date())
         let spec = KubeLease.Spec(
             holderIdentity: elector.settings.identity,
@@ -109,12 +111,33 @@ struct LeaderSession: Sendable {
             elector.logger.log(
                 level: isConflict || failures > 1 ? .info : .debug, "the lease can't be read or written",
                 metadata: ["kube.error": "\(error)", "kube.failures": "\(failures)"])
+            if isConflict { mayHold = false }
             machine.failed(isConflict ? .conflict : .other, now: now)
         }
     }
 }
 
 extension LeaderElector {
+    /// Makes the lease nobody's, if it is ours; `version` is the last one that we know of.
+    fileprivate func release(_ version: String?) async throws {
+        var version = version
+        while true {
+            do {
+                if let version {
+                    let spec = KubeLease.Spec(
+                        holderIdentity: "", leaseDurationSeconds: 1, renewTime: microTimestamp(Date()))
+                    _ = try await write(spec, resourceVersion: version)
+                    return
+                }
+            } catch let error as KubeError {
+                guard error.isConflict else { throw error }
+            }
+            let current = try await client.find(KubeLease.resource, lease.name, namespace: lease.namespace)
+            guard let current, current.spec?.holderIdentity == settings.identity else { return }
+            version = current.metadata.resourceVersion
+        }
+    }
+
     fileprivate func create(_ spec: KubeLease.Spec) async throws -> KubeLease {
         try await client.create(
             KubeLease.resource,

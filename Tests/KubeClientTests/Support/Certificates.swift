@@ -9,6 +9,8 @@ import Testing
 struct Certificates: Sendable {
     let authority: [UInt8]
     let server: (certificate: [UInt8], key: [UInt8])
+    /// As the server's, but for the name "kubernetes" alone.
+    let named: (certificate: [UInt8], key: [UInt8])
     let client: (certificate: [UInt8], key: [UInt8])
 
     static let shared = Task { try await make() }
@@ -27,6 +29,7 @@ struct Certificates: Sendable {
                         -extfile $1.ext -out $1.crt
                 }
                 issue server /CN=kube-apiserver 'subjectAltName=DNS:kubernetes,IP:127.0.0.1'
+                issue named /CN=kube-apiserver 'subjectAltName=DNS:kubernetes'
                 issue client /O=skein/CN=node-1 'extendedKeyUsage=clientAuth'
                 """
             let result = try await Subprocess.run(
@@ -36,12 +39,14 @@ struct Certificates: Sendable {
             func file(_ name: String) throws -> [UInt8] { try #require(folder.read(name)) }
             return Certificates(
                 authority: try file("ca.crt"), server: (try file("server.crt"), try file("server.key")),
+                named: (try file("named.crt"), try file("named.key")),
                 client: (try file("client.crt"), try file("client.key")))
         }
     }
 
     /// What the API server is started with; with `clients`, it takes only clients with a certificate.
-    func serverConfiguration(clients: Bool) throws -> TLSConfiguration {
+    func serverConfiguration(clients: Bool, isNamed: Bool = false) throws -> TLSConfiguration {
+        let server = isNamed ? named : server
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: try NIOSSLCertificate.fromPEMBytes(server.certificate).map { .certificate($0) },
             privateKey: .privateKey(try NIOSSLPrivateKey(bytes: server.key, format: .pem)))

@@ -84,6 +84,7 @@ extension ServerAddress {
 }
 
 /// A client of a server that answers as the test says.
+@discardableResult
 func withServer<Value>(
     options: ClientOptions = .test(), credentials: CredentialSource = .none,
     answer: @escaping @Sendable (FakeRequest) async throws -> FakeResponse,
@@ -116,3 +117,6 @@ func event(_ type: String, _ object: String) -> String { "{\"type\":\"\(type)\",
 func bookmark(_ version: Int) -> String {
     event("BOOKMARK", "{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"\(version)\"}}")
 }
+
+/// An error's words; empty if there was none.
+func words(_ error: (any Error)?) -> String { error.map { "\($0)" } ?? "" }

@@ -14,11 +14,12 @@ struct FakeRequest: Sendable {
     let method: String
     let path: String
     let query: [String: String]
-    let headers: HTTPFields
+    /// By lower-case name.
+    let headers: [String: String]
     let body: [UInt8]
 
     var isWatch: Bool { query["watch"] == "1" }
-    var authorization: String? { headers[.authorization] }
+    var authorization: String? { headers["authorization"] }
 
     /// The body as JSON.
     var json: JSONValue { (try? JSONDecoder().decode(JSONValue.self, from: Data(body))) ?? .null }
@@ -69,6 +70,7 @@ final class FakeServer: Sendable {
     /// All so far, in the order in which they came.
     var requests: [FakeRequest] { log.requests.withLock { $0 } }
 
+    @discardableResult
     static func with<Value>(
         tls: TLSConfiguration? = nil, answer: @escaping @Sendable (FakeRequest) async throws -> FakeResponse,
         _ body: (FakeServer) async throws -> Value
@@ -111,7 +113,8 @@ extension FakeRequest {
         path = request.uri.path
         query = Dictionary(
             request.uri.queryParameters.map { (String($0.key), String($0.value)) }, uniquingKeysWith: { $1 })
-        headers = request.headers
+        headers = Dictionary(
+            request.headers.map { ($0.name.canonicalName, $0.value) }, uniquingKeysWith: { $1 })
         body = Array(try await request.body.collect(upTo: 1 << 24).readableBytesView)
     }
 }
@@ -125,10 +128,10 @@ extension Response {
         self.init(
             status: HTTPResponse.Status(code: fake.status), headers: headers,
             body: ResponseBody { writer in
-                // What streams is written by several calls, and the writer is inout.
+                // One stream writes it, one piece after the other.
                 nonisolated(unsafe) var held = writer
-                try await fake.stream { text in try await held.write(ByteBuffer(string: text)) }
-                try await held.finish(nil)
+                try await fake.stream { text in unsafe try await held.write(ByteBuffer(string: text)) }
+                unsafe try await held.finish(nil)
             })
     }
 }

@@ -10,6 +10,7 @@ enum RawBehaviour: Sendable {
     case closing
 }
 
+@discardableResult
 func withRawServer<Value>(_ behaviour: RawBehaviour, _ body: (_ port: Int) async throws -> Value) async throws -> Value
 {
     let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)

@@ -2,6 +2,7 @@
 import Foundation
 
 /// A folder of its own, gone when `body` returns.
+@discardableResult
 func withTemporaryFolder<Value>(_ body: (TemporaryFolder) async throws -> Value) async throws -> Value {
     let folder = TemporaryFolder(
         path: FileManager.default.temporaryDirectory.appending(path: "kube-\(UUID().uuidString)").path())
