@@ -119,13 +119,22 @@ import Testing
     }
 
     @Test func `a receiver that takes long is not taken for a silent server`() async throws {
+        let received = Counter()
         try await withServer { _ in
-            .json(bookmark(6))
-        } _: { client, _ in
-            let start = ContinuousClock.now
-            try await client.watch(KubePod.resource, from: "5", stall: .milliseconds(50)) { _ in
-                while start.duration(to: .now) < .milliseconds(300) { try await Task.sleep(for: .milliseconds(20)) }
+            .chunks { write in
+                try await write(bookmark(6))
+                try await eventually("it came in") { received.value == 1 }
+                // Waits behind the first one.
+                try await write(bookmark(7))
+                try await eventually("the second came in") { received.value == 2 }
             }
+        } _: { client, _ in
+            try await client.watch(KubePod.resource, from: "5", stall: .milliseconds(300)) { _ in
+                let start = ContinuousClock.now
+                guard received.add(1) == 1 else { return }
+                while start.duration(to: .now) < .milliseconds(900) { try await Task.sleep(for: .milliseconds(20)) }
+            }
+            #expect(received.value == 2)
         }
     }
 }
