@@ -155,7 +155,7 @@ import Testing
 
     @Test func `a silent watch is replaced`() async throws {
         var settings = Reflector<KubePod>.Settings()
-        settings.stall = .milliseconds(200)
+        settings.stall = .seconds(2)
         let script = Script(
             lists: [list([], version: 5)],
             watches: [
