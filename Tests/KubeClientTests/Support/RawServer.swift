@@ -8,6 +8,9 @@ enum RawBehaviour: Sendable {
     case silent
     /// Breaks the connection as soon as something comes.
     case closing
+    /// Answers with `head` and then `piece` again and again, at most `limit` times. `written` counts the pieces that the
+    /// kernel has taken; the next one is written only then, so nothing waits on the server's side.
+    case flooding(head: String, piece: String, limit: Int, written: Counter)
 }
 
 @discardableResult
@@ -40,6 +43,19 @@ private final class RawHandler: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if behaviour == .closing { context.close(promise: nil) }
+        switch behaviour {
+        case .silent: break
+        case .closing: context.close(promise: nil)
+        case .flooding(let head, let piece, let limit, let written):
+            context.writeAndFlush(NIOAny(ByteBuffer(string: head)), promise: nil)
+            Self.flood(context.channel, ByteBuffer(string: piece), limit: limit, written)
+        }
+    }
+
+    private static func flood(_ channel: any Channel, _ piece: ByteBuffer, limit: Int, _ written: Counter) {
+        channel.writeAndFlush(piece).whenComplete { result in
+            guard case .success = result, written.add(1) < limit else { return channel.close(promise: nil) }
+            channel.eventLoop.execute { flood(channel, piece, limit: limit, written) }
+        }
     }
 }
