@@ -1,137 +1,168 @@
 // SPDX-License-Identifier: Apache-2.0
-import Foundation
-import HTTPTypes
-import Hummingbird
-import HummingbirdCore
-import HummingbirdTLS
-import Logging
 import NIOCore
+import NIOHTTP1
+import NIOPosix
 import NIOSSL
 import Synchronization
 
-/// What came in.
-struct FakeRequest: Sendable {
-    let method: String
-    let path: String
-    let query: [String: String]
-    /// By lower-case name.
-    let headers: [String: String]
-    let body: [UInt8]
-
-    var isWatch: Bool { query["watch"] == "1" }
-    var authorization: String? { headers["authorization"] }
-
-    /// The body as JSON.
-    var json: JSONValue { (try? JSONDecoder().decode(JSONValue.self, from: Data(body))) ?? .null }
-}
-
-/// What goes out.
-struct FakeResponse: Sendable {
-    typealias Stream = @Sendable (_ write: (String) async throws -> Void) async throws -> Void
-
-    var status = 200
-    var headers: [String: String] = [:]
-    /// Sent in chunks, as it is written. If it throws, the connection breaks.
-    var stream: Stream
-
-    static func json(_ text: String, status: Int = 200, headers: [String: String] = [:]) -> FakeResponse {
-        FakeResponse(status: status, headers: headers) { try await $0(text) }
-    }
-
-    static func chunks(_ stream: @escaping Stream) -> FakeResponse {
-        FakeResponse(stream: stream)
-    }
-
-    /// A refusal, as the API server words it.
-    static func status(
-        _ code: Int, _ reason: String, _ message: String = "no", headers: [String: String] = [:], details: String = "{}"
-    ) -> FakeResponse {
-        json(
-            """
-            {"kind":"Status","apiVersion":"v1","status":"Failure","message":"\(message)","reason":"\(reason)",\
-            "details":\(details),"code":\(code)}
-            """, status: code, headers: headers)
-    }
-}
-
-/// The connection is to break here.
-struct Abort: Error {}
-
 /// An API server on loopback that answers as the test says.
+///
+/// Right on NIO's channels: servers whose connections are handed to tasks trap when they stop while one is on its way.
 final class FakeServer: Sendable {
-    let port: Int
-    private let log: RequestLog
+    typealias Answer = @Sendable (FakeRequest) async throws -> FakeResponse
 
-    fileprivate init(port: Int, log: RequestLog) {
-        self.port = port
-        self.log = log
+    private struct State {
+        var requests: [FakeRequest] = []
+        var connections: [ObjectIdentifier: any Channel] = [:]
+        var work: [Task<Void, Never>] = []
+        var isStopped = false
+    }
+
+    private let state = Mutex(State())
+    private let answer: Answer
+    private let listening = Mutex<(any Channel)?>(nil)
+
+    private init(answer: @escaping Answer) {
+        self.answer = answer
     }
 
     /// All so far, in the order in which they came.
-    var requests: [FakeRequest] { log.requests.withLock { $0 } }
+    var requests: [FakeRequest] { state.withLock { $0.requests } }
+
+    var port: Int { listening.withLock { $0?.localAddress?.port ?? 0 } }
 
     @discardableResult
     static func with<Value>(
-        tls: TLSConfiguration? = nil, answer: @escaping @Sendable (FakeRequest) async throws -> FakeResponse,
-        _ body: (FakeServer) async throws -> Value
+        tls: TLSConfiguration? = nil, answer: @escaping Answer, _ body: (FakeServer) async throws -> Value
     ) async throws -> Value {
-        let log = RequestLog()
-        let (ports, running) = AsyncStream.makeStream(of: Int.self)
-        var logger = Logger(label: "fake")
-        logger.logLevel = .critical
-        let responder = CallbackResponder<BasicRequestContext> { request, _ in
-            let received = try await FakeRequest(request)
-            log.requests.withLock { $0.append(received) }
-            return Response(try await answer(received))
+        let server = FakeServer(answer: answer)
+        try await server.start(tls: tls)
+        do {
+            let value = try await body(server)
+            await server.stop()
+            return value
+        } catch {
+            await server.stop()
+            throw error
         }
-        let application = Application(
-            responder: responder, server: try tls.map { try .tls(.http1(), tlsConfiguration: $0) } ?? .http1(),
-            configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)),
-            onServerRunning: { running.yield($0.localAddress?.port ?? 0) }, logger: logger)
-        return try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                defer { running.finish() }
-                try await application.run()
+    }
+
+    private func start(tls: TLSConfiguration?) async throws {
+        let context = try tls.map { try NIOSSLContext(configuration: $0) }
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let pipeline = channel.pipeline.syncOperations
+                    if let context { try pipeline.addHandler(NIOSSLServerHandler(context: context)) }
+                    try pipeline.configureHTTPServerPipeline()
+                    try pipeline.addHandler(FakeConnection(self))
+                }
             }
-            defer { group.cancelAll() }
-            for await port in ports {
-                return try await body(FakeServer(port: port, log: log))
+            .bind(host: "127.0.0.1", port: 0).get()
+        listening.withLock { $0 = channel }
+    }
+
+    private func stop() async {
+        try? await listening.withLock { $0 }?.close()
+        let (connections, work) = state.withLock { state in
+            state.isStopped = true
+            return (Array(state.connections.values), state.work)
+        }
+        for task in work { task.cancel() }
+        for connection in connections { try? await connection.close() }
+        for task in work { await task.value }
+    }
+
+    fileprivate func opened(_ channel: any Channel) {
+        let isStopped = state.withLock { state in
+            state.connections[ObjectIdentifier(channel)] = channel
+            return state.isStopped
+        }
+        if isStopped { channel.close(promise: nil) }
+    }
+
+    fileprivate func closed(_ channel: any Channel) {
+        state.withLock { _ = $0.connections.removeValue(forKey: ObjectIdentifier(channel)) }
+    }
+
+    /// Answers a request on its connection, which breaks if the answer fails.
+    fileprivate func serve(_ request: FakeRequest, on channel: any Channel) -> Task<Void, Never> {
+        state.withLock { state in
+            state.requests.append(request)
+            let task = Task { [answer] in
+                do {
+                    let response = try await answer(request)
+                    try await channel.writeAndFlush(FakePart.head(response.status, response.headers))
+                    try await response.stream { try await channel.writeAndFlush(FakePart.body($0)) }
+                    try await channel.writeAndFlush(FakePart.end)
+                } catch {
+                    try? await channel.close()
+                }
             }
-            try await group.next()
-            throw Abort()
+            state.work.append(task)
+            return task
         }
     }
 }
 
-private final class RequestLog: Sendable {
-    let requests = Mutex<[FakeRequest]>([])
+/// What of a response is written at once.
+private enum FakePart: Sendable {
+    case head(Int, [String: String])
+    case body(String)
+    case end
 }
 
-extension FakeRequest {
-    fileprivate init(_ request: Request) async throws {
-        method = request.method.rawValue
-        path = request.uri.path
-        query = Dictionary(
-            request.uri.queryParameters.map { (String($0.key), String($0.value)) }, uniquingKeysWith: { $1 })
-        headers = Dictionary(
-            request.headers.map { ($0.name.canonicalName, $0.value) }, uniquingKeysWith: { $1 })
-        body = Array(try await request.body.collect(upTo: 1 << 24).readableBytesView)
+private final class FakeConnection: ChannelDuplexHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundIn = FakePart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let server: FakeServer
+    private var head: HTTPRequestHead?
+    private var body: [UInt8] = []
+    private var work: Task<Void, Never>?
+
+    init(_ server: FakeServer) {
+        self.server = server
     }
-}
 
-extension Response {
-    fileprivate init(_ fake: FakeResponse) {
-        var headers: HTTPFields = [.contentType: "application/json"]
-        for (name, value) in fake.headers {
-            if let name = HTTPField.Name(name) { headers[name] = value }
+    func channelActive(context: ChannelHandlerContext) {
+        server.opened(context.channel)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        work?.cancel()
+        server.closed(context.channel)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            self.head = head
+            body = []
+        case .body(let buffer): body.append(contentsOf: buffer.readableBytesView)
+        case .end:
+            guard let head else { return }
+            work = server.serve(FakeRequest(head, body: body), on: context.channel)
         }
-        self.init(
-            status: HTTPResponse.Status(code: fake.status), headers: headers,
-            body: ResponseBody { writer in
-                // One stream writes it, one piece after the other.
-                nonisolated(unsafe) var held = writer
-                try await fake.stream { text in unsafe try await held.write(ByteBuffer(string: text)) }
-                unsafe try await held.finish(nil)
-            })
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        let part: HTTPServerResponsePart =
+            switch unwrapOutboundIn(data) {
+            case .head(let status, let fields):
+                .head(
+                    HTTPResponseHead(
+                        version: .http1_1, status: HTTPResponseStatus(statusCode: status),
+                        headers: HTTPHeaders([("content-type", "application/json")] + fields.map { ($0.key, $0.value) })
+                    ))
+            case .body(let text): .body(.byteBuffer(ByteBuffer(string: text)))
+            case .end: .end(nil)
+            }
+        context.write(wrapOutboundOut(part), promise: promise)
     }
 }
