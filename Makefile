@@ -22,7 +22,7 @@ PREFIX ?= /usr/local
 CNI_BIN_DIR ?= /opt/cni/bin
 
 # ------------------------------------------------------------------ packages
-DEPS := libbpf-dev libelf-dev zlib1g-dev iproute2 socat iputils-ping procps
+DEPS := libbpf-dev libelf-dev zlib1g-dev iproute2 socat iputils-ping procps openssl
 BENCH_DEPS := containernetworking-plugins iperf3
 
 .PHONY: deps bench-deps

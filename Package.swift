@@ -12,11 +12,19 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
+let asyncAlgorithms: Target.Dependency = .product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
+let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
+let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -28,11 +36,17 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.4"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(
             url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: ["FullFoundation"]),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
     targets: [
         // Kernel layer: C shims and what is built right on system calls.
@@ -59,6 +73,13 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Manifests", dependencies: ["Kernel", "Model", "NetTypes", "ObjectDecoding", logging, yams],
+            swiftSettings: strict),
+        .target(
+            name: "KubeClient",
+            dependencies: [
+                "NetTypes", asyncAlgorithms, asyncHTTPClient, lifecycle, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
+                subprocess, systemPackage, yams,
+            ],
             swiftSettings: strict),
         .target(name: "AgentIPC", dependencies: ["NetTypes"], swiftSettings: strict),
         .target(name: "AgentAPI", dependencies: ["AgentIPC"], swiftSettings: strict),
@@ -108,6 +129,13 @@ let package = Package(
             dependencies: ["Kernel", "Manifests", "Model", "NetTypes", "ObjectDecoding", logging],
             swiftSettings: strict),
         .testTarget(name: "AgentIPCTests", dependencies: ["AgentAPI", "AgentIPC", "NetTypes"], swiftSettings: strict),
+        .testTarget(
+            name: "KubeClientTests",
+            dependencies: [
+                "KubeClient", "NetTypes", lifecycle, logging, nioCore, nioHTTP1, nioPosix, nioSSL, subprocess,
+                systemPackage,
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "CNIPluginTests", dependencies: ["AgentAPI", "AgentIPC", "CNIPlugin", "NetTypes"],
             swiftSettings: strict),
