@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Is the lab a Kubernetes? Starts it, gives its pods a plain bridge (Debian's CNI
-# plugins and routes between the nodes), runs pods, looks whether they reach
-# each other, ends it, and looks for what is left. None of Skein is used.
+# Is the lab a Kubernetes? Starts it, looks whether it keeps custom resources,
+# gives its pods a plain bridge (Debian's CNI plugins and routes between the
+# nodes), runs pods, looks whether they reach each other, ends it, and looks for
+# what is left. None of Skein is used.
 #
 # KEEP=1 leaves it running; `cluster.sh down` ends it.
 set -euo pipefail
@@ -26,6 +27,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib/bridge.sh"
 # shellcheck source=lib/facts.sh
 . "$here/lib/facts.sh"
+# shellcheck source=lib/resources.sh
+. "$here/lib/resources.sh"
 need_root
 
 pods=12
@@ -128,6 +131,9 @@ check "without a CNI configuration no node is ready" within 60 all_nodes waits_f
 check "every node has a range of each family" within 20 all_nodes node_has_ranges
 check "every node has an address of each family" all_nodes node_has_addresses
 check_agent_starts
+
+heading "Custom resources"
+check_resources
 
 heading "A plain bridge"
 began=$(milliseconds)

@@ -21,7 +21,7 @@ die() {
 
 kubernetes_version=1.20.2
 # The last part counts changes of the recipe, so that an older build is not taken for a newer one's.
-cache=${SKEIN_E2E_CACHE:-${HOME:-/root}/.cache/skein/e2e}/$kubernetes_version-1
+cache=${SKEIN_E2E_CACHE:-${HOME:-/root}/.cache/skein/e2e}/$kubernetes_version-2
 bin=$cache/bin
 run=${SKEIN_E2E_RUN:-/run/skein-e2e}
 prefix=skein-e2e
