@@ -59,9 +59,15 @@ extension Plugin {
             podName: invocation.arguments.podName, podUID: invocation.arguments.podUID,
             labels: invocation.arguments.labels)
         var pair: Pair?
+        var mayHaveReserved = false
         do {
             let reply = try asking { () throws(AgentError) in
-                try agent.allocate(request, by: deadline) { pair = makePair(invocation) }
+                do throws(AgentError) {
+                    return try agent.allocate(request, by: deadline) { pair = makePair(invocation) }
+                } catch {
+                    mayHaveReserved = error.isSilence && pair != nil
+                    throw error
+                }
             }
             guard reply.state == .ready else { return (reply, pair ?? makePair(invocation)) }
             try requireLeftover(pair, invocation)
@@ -74,6 +80,7 @@ extension Plugin {
         } catch {
             var error = error
             if case .success? = pair { removePair(endpoint, &error) }
+            if mayHaveReserved { try? Tombstone(endpoint).write(in: configuration.runDirectory) }
             throw error
         }
     }
@@ -94,7 +101,8 @@ extension Plugin {
         do throws(WiringError) {
             return try pair.get()
         } catch {
-            guard error.kind == .interfaceExists, try wiring.hostLinkIsUp(name) != nil else { throw error }
+            guard error.kind == .interfaceExists else { throw error }
+            // Without a host side it is the agent that has removed it meanwhile, or the pod's name is somebody else's.
             try wiring.deleteVeth(name)
             return try makePair(invocation).get()
         }

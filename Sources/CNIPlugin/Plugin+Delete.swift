@@ -32,11 +32,9 @@ extension Plugin {
             throw CNIError(.invalidConfiguration, "cni.dev/valid-attachments is missing: it would remove every pod")
         }
         let request = GCRequest(network: configuration.name, keep: keep)
-        let reply = try asking { () throws(AgentError) in
+        // It removes the devices, too.
+        _ = try asking { () throws(AgentError) in
             try AgentClient(socket: configuration.socket).collectGarbage(request, by: .after(timeouts.garbage))
-        }
-        for endpoint in reply.removed {
-            try wired { () throws(WiringError) in try wiring.deleteVeth(endpoint.hostInterfaceName) }
         }
     }
 

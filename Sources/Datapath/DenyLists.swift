@@ -120,7 +120,8 @@ final class DenyLists {
             if value.group == group { missing[prefix] = nil } else { changed.append((key, value)) }
         }
         gone.sort { $0.prefixlen < $1.prefixlen }
-        let added = missing.map { (key: cidr_key($0.key), group: $0.value) }.sorted { $0.key.prefixlen > $1.key.prefixlen }
+        let added = missing.map { (key: cidr_key($0.key), group: $0.value) }
+            .sorted { $0.key.prefixlen > $1.key.prefixlen }
         do {
             // There may be no room for both: then what is gone has to go first.
             if missing.count + gone.count + (wanted.count - missing.count) > configuration.sizes.denySources {

@@ -11,8 +11,7 @@ package import Kernel
 package struct NetlinkSocket: ~Copyable, Sendable {
     private let fd: OwnedFD
     private var sequence: UInt32 = 0
-    /// Not touched before it is received into: a page costs a fault, and an acknowledgement needs one of the eight.
-    private var buffer = unsafe [UInt8](unsafeUninitializedCapacity: 32768) { _, count in count = 32768 }
+    private var buffer = [UInt8](repeating: 0, count: 32768)
 
     /// Requests that go out in one datagram at most, so that their answers fit the receive buffer.
     private static let batchLimit = 64

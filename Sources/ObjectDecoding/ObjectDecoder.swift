@@ -59,7 +59,7 @@ package enum ObjectDecoder {
             return (pod.map { .pod($0) }, { pod?.validate() ?? [] })
         case SkeinNetworkPolicy.namespacedKind, SkeinNetworkPolicy.clusterKind:
             let policy = decodeSkeinPolicy(map, isNamespaced: kind.isNamespaced)
-            return (policy.map { .skeinNetworkPolicy($0) }, { policy?.validate() ?? [] })
+            return (policy.map { .skeinNetworkPolicy($0) }, { policy.map { $0.validate() + $0.unsupported() } ?? [] })
         case ClusterNetworkPolicy.kind:
             let policy = decodeClusterNetworkPolicy(map)
             return (policy.map { .clusterNetworkPolicy($0) }, { policy?.validate() ?? [] })

@@ -161,6 +161,14 @@ import Testing
                 ]
             ),
             (
+                "endpointSelector: {}\negressDeny: [{toEntities: [world, kube-apiserver]}]",
+                ["spec.egressDeny[0].toEntities[1]: \"kube-apiserver\" is not supported yet: nobody is known to be it"]
+            ),
+            (
+                "endpointSelector: {}\ningress: [{fromEndpoints: [{matchLabels: {\"reserved:remote-node\": \"\"}}]}]",
+                ["spec.ingress[0].fromEndpoints[0]: \"remote-node\" is not supported yet: nobody is known to be it"]
+            ),
+            (
                 "endpointSelector: {}\ningress: [{fromEntities: [host], fromCIDR: [10.0.0.0/8]}]",
                 ["spec.ingress[0]: can't have fromCIDR and fromEntities at once: write a rule for each"]
             ),

@@ -49,7 +49,7 @@ extension Agent {
                 code: APIError.Code.conflict,
                 message:
                     "endpoint \(record.key) (\(record.podText)): there is no device \(record.hostInterface) with index "
-                    + "\(ifindex) on the host")
+                    + "\(ifindex) on the host", retryable: true)
         }
     }
 

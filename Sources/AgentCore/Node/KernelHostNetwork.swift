@@ -32,7 +32,17 @@ package struct KernelHostNetwork: HostNetwork {
         var socket = try NetlinkSocket()
         let podLinks = Set(try socket.links().filter { HostLink($0).isPodLink }.map(\.index))
         let addresses = try socket.addresses().filter { !podLinks.contains($0.link) && !$0.address.isLoopback }
-        return Set(addresses.map(\.address))
+        return addresses.reduce(into: []) { $0.formUnion(Self.answering($1)) }
+    }
+
+    /// An address, and what else its network makes the node answer to: broadcasts (IPv4), the routers' anycast address
+    /// (RFC 4291, 2.6.1), which every node that forwards has.
+    private static func answering(_ address: LinkAddress) -> [IPAddress] {
+        guard let network = Prefix(address.address, length: address.prefixLength) else { return [address.address] }
+        if address.address.isIPv4 {
+            return network.length < 31 ? [address.address, network.address, network.lastAddress] : [address.address]
+        }
+        return network.length < 127 ? [address.address, network.address] : [address.address]
     }
 
     package func defaultMTU() throws -> UInt32? {
