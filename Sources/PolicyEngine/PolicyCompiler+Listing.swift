@@ -74,7 +74,8 @@ extension PolicyCompiler {
                 }
             }
         }
-        for (index, slot) in partition.slots.enumerated() where slot.inUse && slot.word != 0 {
+        // Slots that nobody is in keep their words: whoever comes next is only given a word that differs.
+        for (index, slot) in partition.slots.enumerated() where slot.word != 0 {
             all.classWords.append((UInt32(index), slot.word))
         }
         all.peers = addresses.records.compactMap { address, record in record.entry.map { (address, $0) } }

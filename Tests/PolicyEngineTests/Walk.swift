@@ -134,10 +134,10 @@ struct Walk {
 }
 
 extension TableState {
-    /// Whether both hold the same, but for class words of slots that nobody is in.
+    /// Whether both hold the same.
     func agrees(with snapshot: TableState) -> Bool {
         rows == snapshot.rows && peers == snapshot.peers && prefixes == snapshot.prefixes && views == snapshot.views
-            && usedSlots.allSatisfy { classes[$0] == snapshot.classes[$0] }
+            && classes == snapshot.classes
     }
 
     var usedSlots: Set<UInt32> {
