@@ -36,12 +36,13 @@ passed=$(count '^[^ ]+ Test .* passed after ')
 passed=$((passed - $(count '^[^ ]+ Test run with .* passed after ')))
 failed=$(count '^[^ ]+ Test .* failed after ')
 failed=$((failed - $(count '^[^ ]+ Test run with .* failed after ')))
-skipped=$(count '^[^ ]+ Test .* skipped')
+# A test that finds out by itself that something is missing cancels itself.
+skipped=$(count '^[^ ]+ Test .* (skipped|was cancelled)')
 
 if [ "$skipped" -gt 0 ]; then
     echo
     echo "Skipped, by reason:"
-    sed -nE 's/^[^ ]+ Test .* skipped(: "(.*)")?.*$/\2/p' "$log" | sort | uniq -c | sort -rn
+    sed -nE 's/^[^ ]+ Test .* (skipped|was cancelled[^:]*)(: "(.*)")?.*$/\3/p' "$log" | sort | uniq -c | sort -rn
 fi
 grep -E '^[^ ]+ Test run with ' "$log" || true
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -209,10 +209,10 @@ show_how_to_look() {
        $bin/skein monitor --socket $run/agent/agent.sock
        ls $run/bpf; bpftool link show
        tail -f $run/logs/agent
-   Be the node, the world, or a pod (web api db prom tool)
+   Be the node, or a pod (web api db prom tool)
        nsenter --net=$(netns_path host) -- ip route
-       nsenter --net=$(netns_path world) -- ping -c 1 ${address4[web]}
-       nsenter --net=$(netns_path web) -- socat - TCP:${address4[api]}:8080,connect-timeout=2
+       nsenter --net=$(netns_path host) -- ping -c 1 ${address4[web]}
+       nsenter --net=$(netns_path tool) -- socat - TCP:${address4[api]}:8080,connect-timeout=2     (web may not, since the edit)
    End it
        make demo-stop
 END
