@@ -35,18 +35,8 @@ import Testing
                 // Remote ends are explained too, but judged elsewhere.
                 let ends = [query.source, query.destination].map { state.peers[$0] }
                 guard ends.allSatisfy({ $0.map { $0.endpoint != 0 } ?? true }) else { continue }
-                let explanation = compiler.explain(
-                    from: compiler.party(at: query.source), to: compiler.party(at: query.destination),
-                    protocol: query.protocol, port: query.port)
-                let judgement = query.judge(state)
-                let part = judgement.direction == .ingress ? explanation.ingress : explanation.egress
-                var origin: RuleOrigin?
-                if case .rule(let rule, _) = part.reason { origin = rule }
-                guard
-                    explanation.isAllowed != judgement.isAllowed
-                        || origin != compiler.origin(of: judgement.verdict.cookie)
-                else { continue }
-                Issue.record("seed \(seed): \(query): \(judgement), explained: \(explanation)")
+                guard let difference = query.difference(compiler, state) else { continue }
+                Issue.record("seed \(seed): \(difference)")
                 return
             }
         }
