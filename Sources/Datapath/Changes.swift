@@ -32,6 +32,7 @@ package struct ApplyReport: Hashable, Sendable {
     package var classWords = 0
     package var peers = 0
     package var prefixes = 0
+    package var identities = 0
     package var views = 0
     package var removed = 0
     /// The epoch was bumped.
@@ -40,7 +41,7 @@ package struct ApplyReport: Hashable, Sendable {
     package init() {}
 
     /// Entries written, not counting what was removed.
-    package var writes: Int { rows + portEntries + classWords + peers + prefixes + views }
+    package var writes: Int { rows + portEntries + classWords + peers + prefixes + identities + views }
 }
 
 /// How long a connection may be idle, in seconds.

@@ -65,6 +65,7 @@ extension Datapath {
 
         for address in changes.removedPeers where try set.pods.delete(dp_addr(address)) { report.removed += 1 }
         for prefix in changes.removedPrefixes where try set.cidrs.delete(cidr_key(prefix)) { report.removed += 1 }
+        for number in changes.removedIdentities where try set.identities.delete(number) { report.removed += 1 }
         if !live.isEmpty || !changes.removedRows.isEmpty {
             leftover = Leftover(views: live, rows: changes.removedRows, needsGrace: true)
             report.removed += changes.removedRows.count
@@ -89,7 +90,9 @@ extension Datapath {
     /// Bounds that the arrays have, before anything is written.
     private func check(_ changes: Changeset) throws {
         let sizes = configuration.sizes
-        let slots = changes.classWords.map(\.slot) + changes.prefixes.map(\.slot) + changes.peers.map(\.entry.slot)
+        let slots =
+            changes.classWords.map(\.slot) + changes.prefixes.map(\.slot) + changes.peers.map(\.entry.slot)
+            + changes.identities.map(\.slot)
         if let highest = slots.max(), Int(highest) >= sizes.slots {
             throw DatapathError.mapFull(map: "classes", size: sizes.slots, setting: "map-slots")
         }
@@ -121,6 +124,13 @@ extension Datapath {
             let key = cidr_key(prefix), entry = cidr_entry(identity: identity, slot: slot)
             undo.prefixes.append((key, try replacePrefix(key, entry)))
             report.prefixes += 1
+        }
+        for (number, slot) in changes.identities {
+            undo.identities.append((number, try set.identities.lookup(number)))
+            try translate(sizes) { () throws(BPFError) in
+                try set.identities.update(number, identity_entry(slot: slot))
+            }
+            report.identities += 1
         }
         for (address, entry) in changes.peers {
             let key = dp_addr(address)
@@ -196,6 +206,7 @@ private struct UndoLog {
     var rows: [PolicyRowKey] = []
     var classes: [(slot: UInt32, classID: UInt32)] = []
     var prefixes: [(key: cidr_key, before: cidr_entry?)] = []
+    var identities: [(key: UInt32, before: identity_entry?)] = []
     var peers: [(key: dp_addr, before: pod_entry?)] = []
 }
 
@@ -204,6 +215,9 @@ extension Datapath {
     private func rollBack(_ undo: UndoLog) {
         for (key, before) in undo.peers.reversed() {
             if let before { try? set.pods.update(key, before) } else { _ = try? set.pods.delete(key) }
+        }
+        for (key, before) in undo.identities.reversed() {
+            if let before { try? set.identities.update(key, before) } else { _ = try? set.identities.delete(key) }
         }
         for (key, before) in undo.prefixes.reversed() {
             if let before { try? set.cidrs.update(key, before) } else { _ = try? set.cidrs.delete(key) }
@@ -220,6 +234,8 @@ extension pod_entry {
         var flags: UInt16 = 0
         if entry.isHost { flags |= DP_POD_HOST.rawValue }
         if entry.isRemoteNode { flags |= DP_POD_REMOTE_NODE.rawValue }
-        self.init(identity: entry.identity, slot: entry.slot, endpoint: entry.endpoint, flags: flags)
+        if entry.isService { flags |= DP_POD_SERVICE.rawValue }
+        self.init(
+            identity: entry.identity, slot: entry.slot, endpoint: entry.endpoint, flags: flags, node: entry.node)
     }
 }

@@ -16,12 +16,19 @@ extension Datapath {
                     key.address,
                     [
                         "\(key.address)", "\(value.identity)", "\(value.slot)", "\(value.endpoint)",
-                        value.flags & DP_POD_HOST.rawValue != 0
-                            ? "host" : value.flags & DP_POD_REMOTE_NODE.rawValue != 0 ? "remote-node" : "",
+                        flags(value), value.node == 0 ? "" : "\(value.node)",
                     ]
                 )
             }
-            return sorted(["ADDRESS", "IDENTITY", "SLOT", "ENDPOINT", "FLAGS"], rows, limit)
+            return sorted(["ADDRESS", "IDENTITY", "SLOT", "ENDPOINT", "FLAGS", "NODE"], rows, limit)
+        case "nodes":
+            let rows = nodes.map { number, address in (number, ["\(number)", "\(address)"]) }
+            return sorted(["NODE", "TUNNEL TO"], rows, limit)
+        case "identities":
+            let rows = try set.identities.entries().map { number, value in
+                (number, ["\(number)", "\(value.slot)"])
+            }
+            return sorted(["IDENTITY", "SLOT"], rows, limit)
         case "cidrs":
             let rows = try set.cidrs.entries().map { key, value in
                 (
@@ -78,6 +85,11 @@ extension Datapath {
             return sorted(["PREFIX", "GROUP"], rows, limit)
         default: return nil
         }
+    }
+
+    private func flags(_ entry: pod_entry) -> String {
+        let names = [(DP_POD_HOST, "host"), (DP_POD_REMOTE_NODE, "remote-node"), (DP_POD_SERVICE, "service")]
+        return names.filter { entry.flags & $0.0.rawValue != 0 }.map(\.1).joined(separator: ",")
     }
 
     private func sorted<Order: Comparable>(

@@ -39,7 +39,7 @@ extension Datapath {
                 try attach(toEndpoint, to: known, .to, at: .tcxEgress)
             }
         } else {
-            try attachFilters(known)
+            try attachFilters(ifindex: known.ifindex, from: fromEndpoint, to: toEndpoint)
         }
     }
 
@@ -68,9 +68,15 @@ extension Datapath {
     private func attach(
         _ program: borrowing BPFProgram, to known: LocalEndpoint, _ side: PinPaths.Side, at point: BPFLink.AttachPoint
     ) throws {
-        let path = paths.link(known.number, side)
-        if try replace(program, atPin: path, ifindex: known.ifindex) { return }
-        let link = try BPFLink(attaching: program, to: point, ifindex: known.ifindex)
+        try attach(program, atPin: paths.link(known.number, side), ifindex: known.ifindex, at: point)
+    }
+
+    /// Puts a program on a device, in the place of the one that an earlier start pinned there.
+    func attach(
+        _ program: borrowing BPFProgram, atPin path: String, ifindex: UInt32, at point: BPFLink.AttachPoint
+    ) throws {
+        if try replace(program, atPin: path, ifindex: ifindex) { return }
+        let link = try BPFLink(attaching: program, to: point, ifindex: ifindex)
         try link.pin(to: path, replacing: true)
     }
 
@@ -94,11 +100,13 @@ extension Datapath {
 
 /// Kernels before 6.6: filters on the clsact qdisc, which last by themselves and are replaced in one step.
 extension Datapath {
-    private func attachFilters(_ known: LocalEndpoint) throws {
+    func attachFilters(
+        ifindex: UInt32, from: borrowing BPFProgram, to: borrowing BPFProgram
+    ) throws {
         // The programs are this object's: their descriptors stay open during the call.
-        let from = fromEndpoint.withDescriptor { $0 }
-        let to = toEndpoint.withDescriptor { $0 }
-        let link = Int32(bitPattern: known.ifindex)
+        let from = from.withDescriptor { $0 }
+        let to = to.withDescriptor { $0 }
+        let link = Int32(bitPattern: ifindex)
         var socket = try NetlinkSocket()
         try socket.perform([
             .addClsact(link: link),
@@ -119,14 +127,16 @@ extension Datapath {
         }
     }
 
-    /// Whether both filters of an endpoint are there, with this start's programs.
-    func filtersAreThere(_ known: LocalEndpoint) throws -> Bool {
-        let link = Int32(bitPattern: known.ifindex)
+    /// Whether both filters of a device are there, with this start's programs.
+    func filtersAreThere(
+        ifindex: UInt32, from: borrowing BPFProgram, to: borrowing BPFProgram
+    ) throws -> Bool {
+        let link = Int32(bitPattern: ifindex)
         var socket = try NetlinkSocket()
         let ingress = try socket.filters(link: link, direction: .ingress).compactMap(\.programID)
         let egress = try socket.filters(link: link, direction: .egress).compactMap(\.programID)
-        let (from, to) = (try fromEndpoint.info().id, try toEndpoint.info().id)
-        return ingress.contains(from) && egress.contains(to)
+        let (first, second) = (try from.info().id, try to.info().id)
+        return ingress.contains(first) && egress.contains(second)
     }
 
     private static var filterPrefix: String { "skein-" }

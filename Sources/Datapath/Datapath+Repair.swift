@@ -14,6 +14,8 @@ extension Datapath {
         try repairRows(desired, &report)
         repairClasses(desired, &report)
         try repairPrefixes(desired, &report)
+        try repairNodes(&report)
+        try repairIdentities(desired, &report)
         try repairPeers(desired, &report)
         repairViews(desired, &report)
         try repairLinks(&report)
@@ -97,6 +99,21 @@ extension Datapath {
         }
     }
 
+    private func repairIdentities(_ desired: Changeset, _ report: inout RepairReport) throws {
+        let actual = Dictionary(try set.identities.entries().map { ($0.key, $0.value.slot) }) { $1 }
+        var unexpected = Set(actual.keys)
+        for (number, slot) in desired.identities {
+            report.checked += 1
+            unexpected.remove(number)
+            guard actual[number] != slot else { continue }
+            try set.identities.update(number, identity_entry(slot: slot))
+            report.repaired.append("identities: \(number)")
+        }
+        for number in unexpected where try set.identities.delete(number) {
+            report.repaired.append("identities: unknown \(number)")
+        }
+    }
+
     private func repairPeers(_ desired: Changeset, _ report: inout RepairReport) throws {
         var unexpected = Set(try set.pods.entries().map(\.key.address))
         for (address, entry) in desired.peers {
@@ -104,7 +121,8 @@ extension Datapath {
             unexpected.remove(address)
             let wanted = pod_entry(entry)
             if let actual = try set.pods.lookup(dp_addr(address)), actual.identity == wanted.identity,
-                actual.slot == wanted.slot, actual.endpoint == wanted.endpoint, actual.flags == wanted.flags
+                actual.slot == wanted.slot, actual.endpoint == wanted.endpoint, actual.flags == wanted.flags,
+                actual.node == wanted.node
             {
                 continue
             }
@@ -135,6 +153,10 @@ extension Datapath {
     /// A link or filter that somebody took away, whose pin is gone, or that still runs an earlier start's program, is made
     /// again.
     private func repairLinks(_ report: inout RepairReport) throws {
+        if try !overlayIsAttached() {
+            try attachOverlay()
+            report.repaired.append("links: overlay")
+        }
         let programs = [PinPaths.Side.from: try fromEndpoint.info().id, .to: try toEndpoint.info().id]
         for (number, known) in endpoints {
             report.checked += 1
@@ -145,7 +167,7 @@ extension Datapath {
                 }
                 guard !isWhole else { continue }
             } else {
-                guard try !filtersAreThere(known) else { continue }
+                guard try !filtersAreThere(ifindex: known.ifindex, from: fromEndpoint, to: toEndpoint) else { continue }
             }
             do {
                 try attach(number)

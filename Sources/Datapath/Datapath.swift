@@ -3,6 +3,7 @@ package import BPF
 import CDatapathABI
 import Glibc
 import Kernel
+import NetTypes
 
 /// The node's programs and maps. The only thing that writes them.
 ///
@@ -25,6 +26,10 @@ package final class Datapath {
     /// The program on what the host's stack hands to a pod.
     package let toEndpoint: BPFProgram
 
+    let overlay: OverlayPrograms?
+
+    /// Where tunnels to other nodes end, by the node's number.
+    var nodes: [UInt32: IPAddress] = [:]
     /// Endpoints with an element of their own, by number.
     var endpoints: [UInt16: LocalEndpoint] = [:]
     /// What the last `apply` left to be done after a grace period.
@@ -67,6 +72,8 @@ package final class Datapath {
         toEndpoint = try object.program("to_endpoint")
         set = try MapSet(in: object)
         shared = try SharedMaps(in: object)
+        let tunnels = configuration.overlay != nil
+        overlay = tunnels ? try OverlayPrograms(configuration, tickShift: clock.shift, sharing: object) : nil
         if let older { try Self.copyFlows(from: older, to: shared.flows) }
         try pinShared()
         flowsAtStart = try countNewFlows() &- UInt64(try shared.flows.count())
@@ -130,6 +137,7 @@ package final class Datapath {
                 try BPFPin.remove(paths.link(denyingOn: other))
             }
         }
+        try attachOverlay()
         judgeAgain()
     }
 
@@ -146,6 +154,7 @@ package final class Datapath {
         for number in endpoints.keys { try removeEndpoint(number) }
         for device in devices { try detachFilters(ifindex: device) }
         denyLists = nil
+        try detachOverlay()
         try finishStart()
         try paths.removeFolders()
     }
@@ -156,6 +165,8 @@ extension DatapathConfiguration {
         dp_config(
             event_rate: eventsPerSecond, tick_shift: tickShift, enable_ipv4: ipv4 ? 1 : 0, enable_ipv6: ipv6 ? 1 : 0,
             enable_fragments: fragments ? 1 : 0, enable_fib: fib ? 1 : 0, event_new: reportsNewFlows ? 1 : 0,
-            event_drop: reportsDrops ? 1 : 0, count_hits: countsRuleHits ? 1 : 0)
+            event_drop: reportsDrops ? 1 : 0, count_hits: countsRuleHits ? 1 : 0,
+            overlay_ifindex: overlay?.ifindex ?? 0, tunnel_port: overlay?.port.bigEndian ?? 0,
+            tunnel_ipv6: overlay?.isIPv6 == true ? 1 : 0, pad: 0)
     }
 }

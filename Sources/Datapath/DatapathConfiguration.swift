@@ -22,6 +22,10 @@ package struct MapSizes: Hashable, Sendable {
     package var ruleHits = 65_536
     /// Prefixes of all deny lists.
     package var denySources = 262_144
+    /// Other nodes that tunnels lead to; 16 bytes each, allocated at once.
+    package var nodes = 8_192
+    /// Identities of pods in the cluster.
+    package var identities = 65_536
 
     package init() {}
 
@@ -32,13 +36,31 @@ package struct MapSizes: Hashable, Sendable {
             ("cidrs", "map-cidrs", cidrs), ("classes", "map-slots", slots),
             ("policy", "map-policy-rows", policyRows), ("ports", "map-port-entries", portEntries),
             ("endpoints", "map-endpoints", endpoints), ("rule_hits", "map-rule-hits", ruleHits),
-            ("deny_sources", "map-deny-sources", denySources),
+            ("deny_sources", "map-deny-sources", denySources), ("nodes", "map-nodes", nodes),
+            ("identities", "map-identities", identities),
         ]
     }
 
     /// The setting that sizes a map, nil for maps of fixed size.
     package func setting(of map: String) -> (setting: String, size: Int)? {
         all.first { $0.map == map }.map { ($0.setting, $0.size) }
+    }
+}
+
+/// The VXLAN device that takes its key from each packet, by which pods of other nodes are reached.
+package struct OverlayDevice: Hashable, Sendable {
+    package var name: String
+    package var ifindex: UInt32
+    /// UDP port of the tunnels.
+    package var port: UInt16
+    /// Nodes reach each other by IPv6.
+    package var isIPv6: Bool
+
+    package init(name: String, ifindex: UInt32, port: UInt16, isIPv6: Bool) {
+        self.name = name
+        self.ifindex = ifindex
+        self.port = port
+        self.isIPv6 = isIPv6
     }
 }
 
@@ -56,6 +78,8 @@ package struct DatapathConfiguration: Hashable, Sendable {
     package var fragments = true
     /// Packets for the outside leave by route and neighbour lookup in BPF; false: by the host's stack.
     package var fib = true
+    /// Tunnels to other nodes; nil: the host's routes lead to their pods.
+    package var overlay: OverlayDevice?
     package var reportsNewFlows = true
     package var reportsDrops = true
     package var countsRuleHits = true

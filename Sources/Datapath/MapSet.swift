@@ -10,6 +10,8 @@ struct MapSet: ~Copyable {
     let endpoints: MappedArray<endpoint>
     let classes: MappedArray<class_word>
     let pods: BPFMap<dp_addr, pod_entry>
+    let nodes: BPFMap<UInt32, node_entry>
+    let identities: BPFMap<UInt32, identity_entry>
     let cidrs: BPFMap<cidr_key, cidr_entry>
     let policy: BPFMap<policy_key, policy_row>
     let ports: BPFMap<port_key, port_entry>
@@ -21,6 +23,8 @@ struct MapSet: ~Copyable {
         let endpoints: MappedArray<endpoint> = try object.map("endpoints")
         let classes: MappedArray<class_word> = try object.map("classes")
         let pods: BPFMap<dp_addr, pod_entry> = try object.map("pods")
+        let nodes: BPFMap<UInt32, node_entry> = try object.map("nodes")
+        let identities: BPFMap<UInt32, identity_entry> = try object.map("identities")
         let cidrs: BPFMap<cidr_key, cidr_entry> = try object.map("cidrs")
         let policy: BPFMap<policy_key, policy_row> = try object.map("policy")
         let ports: BPFMap<port_key, port_entry> = try object.map("ports")
@@ -29,13 +33,17 @@ struct MapSet: ~Copyable {
         self.endpoints = endpoints
         self.classes = classes
         self.pods = pods
+        self.nodes = nodes
+        self.identities = identities
         self.cidrs = cidrs
         self.policy = policy
         self.ports = ports
         self.ruleHits = ruleHits
     }
 
-    static let names = ["base_slots", "endpoints", "classes", "pods", "cidrs", "policy", "ports", "rule_hits"]
+    static let names = [
+        "base_slots", "endpoints", "classes", "pods", "nodes", "identities", "cidrs", "policy", "ports", "rule_hits",
+    ]
 }
 
 /// The maps that outlive the agent: connections, the epoch that they were judged under, counters and events. Pinned, and
@@ -89,6 +97,8 @@ struct PinPaths {
         case from
         case to
     }
+
+    func overlayLink(_ side: Side) -> String { "\(links)/overlay-\(side.rawValue)" }
 
     func link(denyingOn device: String) -> String { "\(links)/xdp-\(device)" }
 

@@ -86,6 +86,27 @@ package struct VethEnd: Sendable {
     }
 }
 
+/// A VXLAN device to be made.
+package struct VXLANDevice: Hashable, Sendable {
+    package var name: String
+    /// 0: the kernel chooses.
+    package var index: Int32
+    /// UDP port.
+    package var port: UInt16
+    /// Bytes of a packet within the tunnel.
+    package var mtu: UInt32
+    /// nil: a random one.
+    package var mac: MACAddress?
+
+    package init(name: String, index: Int32 = 0, port: UInt16, mtu: UInt32, mac: MACAddress? = nil) {
+        self.name = name
+        self.index = index
+        self.port = port
+        self.mtu = mtu
+        self.mac = mac
+    }
+}
+
 /// What to change of a link; nil leaves it.
 package struct LinkChange: Sendable {
     package var isUp: Bool?

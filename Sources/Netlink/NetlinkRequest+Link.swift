@@ -25,12 +25,33 @@ extension NetlinkRequest {
         }
     }
 
+    /// Creates a VXLAN device that takes where a packet goes, and under which network identifier, from the packet's own
+    /// metadata (collect_md), over IPv4 and IPv6; down. It asks nobody for neighbours. EEXIST if the name or the index
+    /// is taken; a second device of this sort with the same port can't be brought up.
+    package static func createVXLAN(_ device: VXLANDevice) -> NetlinkRequest {
+        create(device.name, kind: "vxlan", index: device.index, flags: UInt32(IFF_NOARP)) { builder in
+            builder.attribute(Int(IFLA_MTU), value: device.mtu)
+            if let mac = device.mac { builder.attribute(Int(IFLA_ADDRESS), mac.bytes) }
+        } data: { builder in
+            builder.attribute(Int(IFLA_VXLAN_COLLECT_METADATA), value: UInt8(1))
+            builder.attribute(Int(IFLA_VXLAN_LEARNING), value: UInt8(0))
+            builder.attribute(Int(IFLA_VXLAN_PORT), value: device.port.bigEndian)
+            // UDP over IPv6 without checksums is for tunnels whose contents have their own (RFC 6935).
+            builder.attribute(Int(IFLA_VXLAN_UDP_ZERO_CSUM6_TX), value: UInt8(1))
+            builder.attribute(Int(IFLA_VXLAN_UDP_ZERO_CSUM6_RX), value: UInt8(1))
+        }
+    }
+
     private static func create(
-        _ name: String, kind: String, _ attributes: (inout MessageBuilder) -> Void,
-        data: (inout MessageBuilder) -> Void
+        _ name: String, kind: String, index: Int32 = 0, flags: UInt32 = 0,
+        _ attributes: (inout MessageBuilder) -> Void, data: (inout MessageBuilder) -> Void
     ) -> NetlinkRequest {
         NetlinkRequest("create link", name, type: Int(RTM_NEWLINK), flags: NLM_F_CREATE | NLM_F_EXCL) { builder in
-            builder.append(ifinfomsg())
+            var header = ifinfomsg()
+            header.ifi_index = index
+            header.ifi_flags = flags
+            header.ifi_change = flags
+            builder.append(header)
             builder.attribute(Int(IFLA_IFNAME), string: name)
             attributes(&builder)
             builder.nested(Int(IFLA_LINKINFO)) { builder in

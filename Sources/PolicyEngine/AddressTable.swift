@@ -9,6 +9,7 @@ struct AddressTable: Sendable {
         case pod
         case host
         case remoteNode
+        case service
     }
 
     /// Places in the tables of identities and port lists.
@@ -23,6 +24,8 @@ struct AddressTable: Sendable {
     struct Record: Sendable {
         /// As staged; an endpoint with the address overrules it.
         var peer: Occupant?
+        /// The node that has it; 0: not known.
+        var node: UInt32 = 0
         /// 0: none.
         var endpoint: UInt16 = 0
         /// `.max`: not yet in one.

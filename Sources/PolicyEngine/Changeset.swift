@@ -16,10 +16,14 @@ package struct Changeset: Sendable {
     /// Added or replaced. With a prefix of IPv6 that covers ::ffff:0:0/96 there always comes 0.0.0.0/0, so that
     /// longest match over mapped addresses is right for both families.
     package var prefixes: [(prefix: Prefix, identity: UInt32, slot: UInt32)] = []
+    /// Slots of pods of which nothing but the identity is known, as what comes out of a tunnel tells it. Added or
+    /// replaced.
+    package var identities: [(number: UInt32, slot: UInt32)] = []
     /// The switch: all at once.
     package var views: [(endpoint: UInt16, view: EndpointView)] = []
     package var removedPeers: [IPAddress] = []
     package var removedPrefixes: [Prefix] = []
+    package var removedIdentities: [UInt32] = []
     package var removedRows: [PolicyRowKey] = []
     /// Flows must be judged again even if no view changed: some address stands for another class than before.
     package var judgeAgain = false
@@ -35,8 +39,8 @@ package struct Changeset: Sendable {
 
     /// How many map elements it writes or deletes.
     package var writeCount: Int {
-        addedRows.count + classWords.count + peers.count + prefixes.count + views.count + removedPeers.count
-            + removedPrefixes.count + removedRows.count
+        addedRows.count + classWords.count + peers.count + prefixes.count + identities.count + views.count
+            + removedPeers.count + removedPrefixes.count + removedIdentities.count + removedRows.count
     }
 }
 
@@ -46,10 +50,12 @@ extension Changeset {
         case setClass(slot: UInt32, classID: UInt32)
         case setPeer(IPAddress, PeerEntry)
         case setPrefix(Prefix, identity: UInt32, slot: UInt32)
+        case setIdentity(UInt32, slot: UInt32)
         /// The one step that packets see as a whole.
         case switchViews([(endpoint: UInt16, view: EndpointView)])
         case removePeer(IPAddress)
         case removePrefix(Prefix)
+        case removeIdentity(UInt32)
         case removeRow(PolicyRowKey)
     }
 
@@ -60,10 +66,12 @@ extension Changeset {
         steps += addedRows.map { .addRow($0.key, $0.row) }
         steps += classWords.map { .setClass(slot: $0.slot, classID: $0.classID) }
         steps += prefixes.map { .setPrefix($0.prefix, identity: $0.identity, slot: $0.slot) }
+        steps += identities.map { .setIdentity($0.number, slot: $0.slot) }
         steps += peers.map { .setPeer($0.address, $0.entry) }
         if !views.isEmpty { steps.append(.switchViews(views)) }
         steps += removedPeers.map { .removePeer($0) }
         steps += removedPrefixes.map { .removePrefix($0) }
+        steps += removedIdentities.map { .removeIdentity($0) }
         steps += removedRows.map { .removeRow($0) }
         return steps
     }

@@ -15,7 +15,10 @@ extension PolicyCompiler {
         var record = addresses.records[address] ?? AddressTable.Record()
         let before = classOf(address, record)
         let oldPeer = record.peer
-        if let staged = stagedPeers[address] { record.peer = staged.map { retain($0) } }
+        if let staged = stagedPeers[address] {
+            record.peer = staged.peer.map { retain($0) }
+            record.node = staged.peer == nil ? 0 : staged.node
+        }
         let occupant = record.endpoint == 0 ? record.peer : endpoints[record.endpoint]?.occupant
         let oldEntry = record.entry
         let oldSlot = record.slot
@@ -31,7 +34,9 @@ extension PolicyCompiler {
                 slot: record.endpoint == 0 ? record.slot : 0,
                 endpoint: record.endpoint,
                 isHost: occupant.kind == .host,
-                isRemoteNode: occupant.kind == .remoteNode)
+                isRemoteNode: occupant.kind == .remoteNode,
+                isService: occupant.kind == .service,
+                node: record.endpoint == 0 ? record.node : 0)
             addresses.insertAddress(address, record)
         } else {
             record.slot = .max
@@ -52,9 +57,12 @@ extension PolicyCompiler {
         } else {
             changes.removedPeers.append(address)
         }
+        let none = PeerEntry(identity: 0, slot: 0)
+        let (new, old) = (entry ?? none, old ?? none)
+        // To a node that is new or gone no flow leads that could go on.
         let sameWay =
-            entry?.endpoint ?? 0 == old?.endpoint ?? 0 && entry?.isHost ?? false == old?.isHost ?? false
-            && entry?.isRemoteNode ?? false == old?.isRemoteNode ?? false
+            new.endpoint == old.endpoint && new.isHost == old.isHost && new.isRemoteNode == old.isRemoteNode
+            && new.isService == old.isService && (new.node == old.node || new.node == 0 || old.node == 0)
         if !sameWay { changes.judgeAgain = true }
     }
 

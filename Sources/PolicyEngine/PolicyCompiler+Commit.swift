@@ -21,6 +21,7 @@ extension PolicyCompiler {
         let newPolicies = policies.newPlaces()
         if collecting || !newPolicies.isEmpty || !policies.unusedPlaces().isEmpty { dropIdleSelectors() }
         matchFreshSelectors()
+        settleIdentities()
         settleAddresses()
         settlePrefixes()
         partition.removeUnreferenced()
@@ -55,6 +56,7 @@ extension PolicyCompiler {
         for (number, labels) in stagedIdentities.sorted(by: { $0.key < $1.key }) {
             stale.formUnion(identities.decide(number, labels))
         }
+        hold(stagedIdentities, moving: stale)
         stagedIdentities = [:]
         guard !stale.isEmpty else { return }
         for (address, record) in addresses.records {
@@ -157,6 +159,7 @@ extension PolicyCompiler {
         touchedEndpoints = []
         touchedAddresses = []
         touchedPrefixes = []
+        touchedNumbers = []
         defer { changes = Changeset() }
         return changes
     }
@@ -172,6 +175,8 @@ extension PolicyCompiler {
             return AddressTable.Occupant(kind: .remoteNode, identity: identity.rawValue, ports: 0)
         case .kubeAPIServer(on: .outside):
             return AddressTable.Occupant(kind: .pod, identity: IdentityTable.apiServerOutside, ports: 0)
+        case .service:
+            return AddressTable.Occupant(kind: .service, identity: ReservedIdentity.world.rawValue, ports: 0)
         case .pod(let labels, let namedPorts):
             return AddressTable.Occupant(
                 kind: .pod, identity: identities.retain(labels), ports: portLists.retain(namedPorts))

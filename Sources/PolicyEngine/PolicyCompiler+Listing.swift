@@ -84,6 +84,7 @@ extension PolicyCompiler {
             let world = prefix.isIPv4 ? ReservedIdentity.worldIPv4 : .worldIPv6
             return (prefix, world.rawValue, slot)
         }.sorted { $0.prefix < $1.prefix }
+        all.identities = numbered.map { ($0, $1.slot) }.sorted { $0.number < $1.number }
         all.views = endpoints.compactMap { number, record in record.view.map { (number, $0) } }
             .sorted { $0.endpoint < $1.endpoint }
         return all

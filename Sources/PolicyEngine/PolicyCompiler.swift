@@ -14,6 +14,9 @@ package enum PolicyPeer: Hashable, Sendable {
     case host
     case remoteNode
     case kubeAPIServer(on: KubeAPIServerPlace)
+    /// An address that the host's stack translates to one of a service's backends: egress rules are asked about the
+    /// backend, not about it.
+    case service
 }
 
 /// Where an address of the API server is.
@@ -67,6 +70,18 @@ package struct PolicyCompiler: Sendable {
         var view: EndpointView?
     }
 
+    struct StagedPeer: Sendable {
+        var peer: PolicyPeer?
+        var node: UInt32
+    }
+
+    /// Holds a place and a slot for a number that was decided.
+    struct Numbered: Sendable {
+        var identity: UInt32
+        /// `.max`: not yet in one.
+        var slot: UInt32 = .max
+    }
+
     var identities = IdentityTable()
     var portLists = PortListTable()
     var selectors = SelectorTable()
@@ -76,10 +91,12 @@ package struct PolicyCompiler: Sendable {
     var policies = PolicyTable()
     var cookies = CookieTable()
     var endpoints: [UInt16: EndpointRecord] = [:]
+    /// What stands for each decided number where only the number is known.
+    var numbered: [IdentityNumber: Numbered] = [:]
 
     var stagedObjects: [ObjectReference: [PolicyObject]] = [:]
     var stagedIdentities: [IdentityNumber: SecurityLabels?] = [:]
-    var stagedPeers: [IPAddress: PolicyPeer?] = [:]
+    var stagedPeers: [IPAddress: StagedPeer] = [:]
     var stagedEndpoints: [UInt16: PolicyEndpoint?] = [:]
 
     // What the commit at hand has found out. Empty between commits.
@@ -90,6 +107,7 @@ package struct PolicyCompiler: Sendable {
     var touchedPrefixes: Set<Prefix> = []
     /// Address changes, by the endpoints' part of it.
     var touchedAddresses: Set<IPAddress> = []
+    var touchedNumbers: Set<IdentityNumber> = []
 
     package init() {
         // The slots that state words name, 0 to 2, in no class but 0.
@@ -123,8 +141,10 @@ package struct PolicyCompiler: Sendable {
     }
 
     /// nil: nobody that is known has the address. An endpoint with the address overrules what is staged here.
-    package mutating func stage(_ peer: PolicyPeer?, at address: IPAddress) {
-        stagedPeers.updateValue(peer, forKey: address)
+    ///
+    /// - Parameter node: the number of the other node that has the peer, where packets to it go in tunnels; 0: none.
+    package mutating func stage(_ peer: PolicyPeer?, at address: IPAddress, node: UInt32 = 0) {
+        stagedPeers[address] = StagedPeer(peer: peer, node: node)
     }
 
     /// Adds an endpoint or replaces the one of the same number. Its addresses become peers.

@@ -9,6 +9,8 @@ package struct TableState: Hashable, Sendable {
     package private(set) var classes: [UInt32: UInt32] = [:]
     package private(set) var peers: [IPAddress: PeerEntry] = [:]
     package private(set) var prefixes: [Prefix: PrefixEntry] = [:]
+    /// Slots by identity.
+    package private(set) var identities: [UInt32: UInt32] = [:]
     package private(set) var views: [UInt16: EndpointView] = [:]
     package private(set) var worldSlot: UInt32 = 0
     package private(set) var worldSlot6: UInt32 = 1
@@ -35,9 +37,11 @@ package struct TableState: Hashable, Sendable {
         case .setPeer(let address, let entry): peers[address] = entry
         case .setPrefix(let prefix, let identity, let slot):
             prefixes[prefix] = PrefixEntry(identity: identity, slot: slot)
+        case .setIdentity(let number, let slot): identities[number] = slot
         case .switchViews(let list): for (endpoint, view) in list { views[endpoint] = view }
         case .removePeer(let address): peers[address] = nil
         case .removePrefix(let prefix): prefixes[prefix] = nil
+        case .removeIdentity(let number): identities[number] = nil
         case .removeRow(let key): rows[key] = nil
         }
     }

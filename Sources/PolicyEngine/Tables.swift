@@ -115,14 +115,21 @@ package struct PeerEntry: Hashable, Sendable {
     package var endpoint: UInt16
     package var isHost: Bool
     package var isRemoteNode: Bool
+    /// The stack translates it, and what comes of that is judged.
+    package var isService: Bool
+    /// Number of the other node that has it; 0: none, or not known.
+    package var node: UInt32
 
     package init(
-        identity: UInt32, slot: UInt32, endpoint: UInt16 = 0, isHost: Bool = false, isRemoteNode: Bool = false
+        identity: UInt32, slot: UInt32, endpoint: UInt16 = 0, isHost: Bool = false, isRemoteNode: Bool = false,
+        isService: Bool = false, node: UInt32 = 0
     ) {
         self.identity = identity
         self.slot = slot
         self.endpoint = endpoint
         self.isHost = isHost
         self.isRemoteNode = isRemoteNode
+        self.isService = isService
+        self.node = node
     }
 }

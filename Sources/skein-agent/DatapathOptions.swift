@@ -13,6 +13,12 @@ struct MapOptions: ParsableArguments {
     @Option(help: size("pod and node addresses"), transform: parseMapSize)
     var mapPods = MapSizes().pods
 
+    @Option(help: size("other nodes that tunnels lead to"), transform: parseMapSize)
+    var mapNodes = MapSizes().nodes
+
+    @Option(help: size("identities of the cluster's pods"), transform: parseMapSize)
+    var mapIdentities = MapSizes().identities
+
     @Option(help: size("prefixes that rules name"), transform: parseMapSize)
     var mapCidrs = MapSizes().cidrs
 
@@ -45,6 +51,8 @@ struct MapOptions: ParsableArguments {
         sizes.flows = mapFlows
         sizes.fragments = mapFragments
         sizes.pods = mapPods
+        sizes.nodes = mapNodes
+        sizes.identities = mapIdentities
         sizes.cidrs = mapCidrs
         sizes.slots = mapSlots
         sizes.policyRows = mapPolicyRows

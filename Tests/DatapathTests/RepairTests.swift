@@ -69,11 +69,11 @@ struct Damage: Sendable, CustomTestStringConvertible {
             _ = try lab.datapath.set.pods.delete(dp_addr(lab.b.ipv4))
         },
         Damage("an address is somebody else's", "pods") { lab in
-            let entry = pod_entry(identity: 1, slot: 2, endpoint: 0, flags: DP_POD_HOST.rawValue)
+            let entry = pod_entry(identity: 1, slot: 2, endpoint: 0, flags: DP_POD_HOST.rawValue, node: 0)
             try lab.datapath.set.pods.update(dp_addr(lab.b.ipv6), entry)
         },
         Damage("an address that nobody knows", "pods") { lab in
-            let entry = pod_entry(identity: 1, slot: lab.b.slot, endpoint: 0, flags: 0)
+            let entry = pod_entry(identity: 1, slot: lab.b.slot, endpoint: 0, flags: 0, node: 0)
             try lab.datapath.set.pods.update(dp_addr(Peers.world.ipv4Address), entry)
         },
         Damage("a prefix is gone", "cidrs") { lab in

@@ -137,11 +137,11 @@ extension TableState {
     /// Whether both hold the same.
     func agrees(with snapshot: TableState) -> Bool {
         rows == snapshot.rows && peers == snapshot.peers && prefixes == snapshot.prefixes && views == snapshot.views
-            && classes == snapshot.classes
+            && classes == snapshot.classes && identities == snapshot.identities
     }
 
     var usedSlots: Set<UInt32> {
-        Set(peers.values.map(\.slot)).union(prefixes.values.map(\.slot))
+        Set(peers.values.map(\.slot)).union(prefixes.values.map(\.slot)).union(identities.values)
             .union(views.values.flatMap { [$0.slot4, $0.slot6] })
     }
 }

@@ -19,7 +19,11 @@ struct dp_config {
 	__u8 event_new;        /* 1: new connections are reported */
 	__u8 event_drop;       /* 1: drops and refusals are reported */
 	__u8 count_hits;       /* 1: count new connections and refusals per rule */
+	__u32 overlay_ifindex; /* of the VXLAN device to other nodes' pods; 0: no tunnels, routes lead there */
+	__be16 tunnel_port;    /* UDP port of the tunnels, which no pod may send to */
+	__u8 tunnel_ipv6;      /* 1: nodes reach each other by IPv6 */
+	__u8 pad;
 };
-_Static_assert(sizeof(struct dp_config) == 12, "dp_config ABI");
+_Static_assert(sizeof(struct dp_config) == 20, "dp_config ABI");
 
 #pragma clang diagnostic pop

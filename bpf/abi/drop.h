@@ -17,8 +17,11 @@
 	X(FLOW_INSERT_FAILED, 155, "connection could not be recorded")         \
 	X(IPV6_EXTENSION, 156, "invalid IPv6 extension header")                \
 	X(FRAGMENT, 157, "fragments are turned off")                           \
+	X(NO_TUNNEL_ENDPOINT, 160, "no node is known for the destination")     \
 	X(UNKNOWN_FLOW, 163, "reply or error of an unknown connection")        \
 	X(NO_CONFIG, 165, "no policy is loaded for the endpoint")              \
+	X(INVALID_IDENTITY, 171, "tunnelled under an identity that the sender can't have") \
+	X(UNKNOWN_SENDER, 172, "only nodes may send into tunnels")             \
 	X(FRAGMENT_NOT_FOUND, 175, "first fragment was not seen")              \
 	X(FORBIDDEN_ICMP6, 176, "neighbour discovery or multicast control")    \
 	X(POLICY_DENY, 181, "a policy rule denies it")                         \

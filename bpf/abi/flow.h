@@ -24,12 +24,13 @@ _Static_assert(sizeof(struct flow_key) == 40, "flow_key ABI");
 
 /*
  * How a packet reaches one end of the flow, and where that end lives:
- * endpoint != 0: redirect to the peer of `ifindex`; else ifindex != 0: leave
- * by `ifindex`, the kernel resolving the neighbour; else the host's stack.
+ * endpoint != 0: redirect to the peer of `ifindex`; else `ifindex` is the
+ * overlay device: in a tunnel to a node; else ifindex != 0: leave by `ifindex`,
+ * the kernel resolving the neighbour; else the host's stack.
  */
 struct flow_end {
 	__u32 ifindex;  /* host side of the pod's veth, or the device to leave by; 0: the stack */
-	__u8 mac[6];    /* endpoint != 0: destination MAC; else see flow_away */
+	__u8 mac[6];    /* endpoint != 0: destination MAC; else see flow_away and flow_tunnel */
 	__u16 endpoint; /* local endpoint number, 0: not a pod of this node */
 };
 _Static_assert(sizeof(struct flow_end) == 12, "flow_end ABI");
@@ -42,6 +43,14 @@ struct flow_away {
 };
 #define DP_AWAY_NODE 0xffffffffu
 _Static_assert(sizeof(struct flow_away) == 6, "flow_away ABI");
+
+/* What it holds for an end behind the overlay device: packets come in by that device only. */
+struct flow_tunnel {
+	__u16 reserved;
+	__u16 node_low; /* index into `nodes`, low and high half */
+	__u16 node_high;
+};
+_Static_assert(sizeof(struct flow_tunnel) == 6, "flow_tunnel ABI");
 
 enum flow_flag : __u8 {
 	DP_FLOW_INITIATOR_1 = 1, /* end 1 began; clear: end 0 */

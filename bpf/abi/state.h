@@ -79,16 +79,36 @@ _Static_assert(sizeof(struct class_word) == 8, "class_word ABI");
 enum pod_flag : __u16 {
 	DP_POD_HOST = 1,        /* an address of this node */
 	DP_POD_REMOTE_NODE = 2, /* an address of another node */
+	DP_POD_SERVICE = 4,     /* a service's: the stack translates, and what comes of it is judged */
 };
 
-/* `pods`, by struct dp_addr: pod and node addresses, exact match. */
+/* `pods`, by struct dp_addr: pod, node and service addresses, exact match. */
 struct pod_entry {
 	__u32 identity;
 	__u32 slot;     /* used when `endpoint` is 0; else the endpoint's view speaks */
 	__u16 endpoint; /* local endpoint number, 0: not on this node */
 	__u16 flags;    /* enum pod_flag */
+	__u32 node;     /* index into `nodes` of the node that has it; 0: this one, or not known */
 };
-_Static_assert(sizeof(struct pod_entry) == 12, "pod_entry ABI");
+_Static_assert(sizeof(struct pod_entry) == 16, "pod_entry ABI");
+
+/*
+ * `nodes`, an array: where tunnels to other nodes end. An element is written
+ * before an entry of `pods` names it, and not changed as long as one does.
+ */
+struct node_entry {
+	struct dp_addr addr; /* zero: no such node */
+};
+_Static_assert(sizeof(struct node_entry) == 16, "node_entry ABI");
+
+/*
+ * `identities`, by number: the slot of tunnelled packets whose sender's address
+ * isn't known yet. It holds for addresses that lie in no prefix of `cidrs`.
+ */
+struct identity_entry {
+	__u32 slot;
+};
+_Static_assert(sizeof(struct identity_entry) == 4, "identity_entry ABI");
 
 /* `cidrs`, longest prefix match: prefixes that rules name. */
 struct cidr_key {

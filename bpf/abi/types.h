@@ -7,7 +7,7 @@
 #pragma clang diagnostic error "-Wpadded"
 
 /* Goes up when the meaning or the layout of a map that outlives the agent changes. */
-#define DP_ABI_VERSION 1
+#define DP_ABI_VERSION 2
 
 /*
  * An address of either family, network byte order. IPv4 is written as its

@@ -25,6 +25,17 @@
 
 const volatile struct dp_config cfg SEC(".rodata.config") = {};
 
+/* Where a program meets packets. */
+enum hook {
+	HOOK_FROM_POD,     /* out of a pod's veth */
+	HOOK_TO_POD,       /* from the host's stack into a pod's veth */
+	HOOK_FROM_OVERLAY, /* out of a tunnel */
+	HOOK_TO_OVERLAY,   /* from the host's stack into a tunnel */
+};
+
+/* On the way out of a pod, as opposed to into one. */
+#define HOOK_IS_OUT(hook) ((hook) == HOOK_FROM_POD || (hook) == HOOK_TO_OVERLAY)
+
 /* The coarse clock of the flow table: about a second, and free to read. */
 static __always_inline __u32 now_tick(void)
 {

@@ -28,13 +28,18 @@ static __always_inline void flow_touch(struct flow *flow, const struct packet *p
 
 /* Whether the packet came in where its flow lives: this is the check against spoofing, too. */
 static __always_inline bool flow_at_home(struct __sk_buff *skb, const struct packet *p, const struct flow *flow,
-					 const bool from_pod)
+					 const enum hook hook)
 {
 	const struct flow_end *near = &flow->end[p->src & 1], *far = &flow->end[!(p->src & 1)];
 	__u32 from;
 
-	if (from_pod)
+	if (hook == HOOK_FROM_POD)
 		return near->ifindex == skb->ifindex && near->endpoint;
+	if (hook == HOOK_FROM_OVERLAY)
+		return near->ifindex == skb->ifindex && (far->endpoint || flow->flags & DP_FLOW_TRANSLATED);
+	if (hook == HOOK_TO_OVERLAY)
+		return far->ifindex == skb->ifindex && !near->endpoint && flow->flags & DP_FLOW_TRANSLATED &&
+		       away_ifindex(near) == skb->ingress_ifindex;
 	if (far->ifindex != skb->ifindex || !far->endpoint)
 		return false;
 	/* A router on the way may say that a packet got no further. */
@@ -58,6 +63,20 @@ static __always_inline bool same_opening(const struct flow *flow, const struct f
 	       !((flow->flags ^ opened->flags) & (DP_FLOW_INITIATOR_1 | DP_FLOW_FROM_NODE | DP_FLOW_TRANSLATED)) &&
 	       flow->end[0].ifindex == opened->end[0].ifindex && flow->end[1].ifindex == opened->end[1].ifindex &&
 	       flow->end[0].endpoint == opened->end[0].endpoint && flow->end[1].endpoint == opened->end[1].endpoint;
+}
+
+/* To where the flow says, by the next step that is this hook's. */
+static __always_inline int onward(struct __sk_buff *skb, const struct packet *p, const struct flow *flow,
+				  const struct flow_end *to, __u32 epoch, const enum hook hook)
+{
+	const struct flow_tunnel *tunnel = (const struct flow_tunnel *)to->mac;
+
+	if (hook == HOOK_TO_POD)
+		return TC_ACT_OK;
+	if (hook == HOOK_FROM_OVERLAY || !cfg.overlay_ifindex || to->ifindex != cfg.overlay_ifindex)
+		return deliver(skb, p, to);
+	return send_tunnelled(skb, p, tunnel->node_low | (__u32)tunnel->node_high << 16,
+			      sender_identity(p, &flow->end[p->src & 1], epoch), hook);
 }
 
 /*
@@ -87,14 +106,14 @@ static __always_inline int flow_record(const struct packet *p, const struct flow
 
 /* Judges, records and forwards. */
 static __always_inline int flow_judge(struct __sk_buff *skb, const struct packet *p, const struct flow *known,
-				      __u32 epoch, const bool from_pod, struct report *report)
+				      __u32 epoch, const enum hook hook, struct report *report)
 {
 	struct judgement j = {};
-	int ret = judge(skb, p, known, epoch, from_pod, &j);
+	int ret = judge(skb, p, known, epoch, hook, &j);
 
 	*report = j.report;
-	if (ret < 0)
-		return ret;
+	if (ret)
+		return ret < 0 ? ret : TC_ACT_OK;
 	if (j.flow.drop && !j.known) {
 		/* A refused connection is not worth an entry. */
 		count_hit(j.flow.cookie);
@@ -114,12 +133,12 @@ static __always_inline int flow_judge(struct __sk_buff *skb, const struct packet
 			count_hit(j.report.cookie[DP_EGRESS]);
 			count_hit(j.report.cookie[DP_INGRESS]);
 			if (cfg.event_new)
-				emit(skb, p, &j.report, DP_EVENT_NEW, 0, from_pod);
+				emit(skb, p, &j.report, DP_EVENT_NEW, 0, HOOK_IS_OUT(hook));
 		}
 	}
 	if (j.flow.drop)
 		return -j.flow.drop;
-	return from_pod ? deliver(skb, p, &j.far) : TC_ACT_OK;
+	return onward(skb, p, &j.flow, &j.far, epoch, hook);
 }
 
 /* A packet of a flow that was refused before: what is told of it is what was found then. */
@@ -135,7 +154,7 @@ static __always_inline int flow_refused(const struct flow *flow, const struct pa
 	return -flow->drop;
 }
 
-static __always_inline int flow_handle(struct __sk_buff *skb, const struct packet *p, const bool from_pod,
+static __always_inline int flow_handle(struct __sk_buff *skb, const struct packet *p, const enum hook hook,
 				       struct report *report)
 {
 	const struct dp_state *st = at(&state, 0);
@@ -152,14 +171,14 @@ static __always_inline int flow_handle(struct __sk_buff *skb, const struct packe
 		flow = bpf_map_lookup_elem(&flows, &p->key);
 		if (likely(flow)) {
 			/* A router's error has no sender to judge: it shares the fate that the flow has now. */
-			if (likely((flow->epoch == epoch || p->relayed) && flow_at_home(skb, p, flow, from_pod))) {
+			if (likely((flow->epoch == epoch || p->relayed) && flow_at_home(skb, p, flow, hook))) {
 				if (p->kind != PACKET_ERROR)
 					flow_touch(flow, p);
 				if (unlikely(flow->drop))
 					return flow_refused(flow, p, report);
-				return from_pod ? deliver(skb, p, &flow->end[!(p->src & 1)]) : TC_ACT_OK;
+				return onward(skb, p, flow, &flow->end[!(p->src & 1)], epoch, hook);
 			}
 		}
 	}
-	return flow_judge(skb, p, flow, epoch, from_pod, report);
+	return flow_judge(skb, p, flow, epoch, hook, report);
 }

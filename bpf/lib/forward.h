@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Sending a packet to where its flow says. */
 #pragma once
-#include "packet.h"
+#include "tunnel.h"
 
 /* RFC 1624 for a decrement of the byte before the protocol. */
 static __always_inline void decrement_hop_limit(void *l3, bool v4)
@@ -25,7 +25,43 @@ static __always_inline bool fits(const struct __sk_buff *skb, const struct packe
 	return skb->gso_size && skb->gso_size + p->header_length <= mtu;
 }
 
-/* Returns a TC action, or -DP_DROP_*. */
+/* The identity of a pod of this node that sends: of the end that it is, or of its address when the stack translates. */
+static __always_inline __u32 sender_identity(const struct packet *p, const struct flow_end *near, __u32 epoch)
+{
+	__u16 number = near->endpoint;
+	const struct pod_entry *pod;
+	const struct endpoint *ep;
+
+	if (!number) {
+		pod = bpf_map_lookup_elem(&pods, addr_of(p, p->src));
+		number = pod ? pod->endpoint : 0;
+	}
+	ep = at(&endpoints, number);
+	return ep ? READ_ONCE(ep->view[epoch & 1].identity) : DP_IDENTITY_UNKNOWN;
+}
+
+/* To another node. The stack has done its part already for what comes from it. Returns a TC action, or -DP_DROP_*. */
+static __always_inline int send_tunnelled(struct __sk_buff *skb, const struct packet *p, __u32 node, __u32 identity,
+					  const enum hook hook)
+{
+	struct ethhdr *eth = header_at(skb, 0, sizeof(*eth) + sizeof(struct iphdr));
+	int ret;
+
+	if (hook == HOOK_FROM_POD) {
+		/* The stack tells the sender that the hop limit is used up. */
+		if (p->hop_limit <= 1)
+			return TC_ACT_OK;
+		if (!eth)
+			return -DP_DROP_INVALID_HEADER;
+		decrement_hop_limit(eth + 1, p->v4);
+	}
+	ret = tunnel_to(skb, node, identity);
+	if (ret < 0)
+		return ret;
+	return hook == HOOK_FROM_POD ? bpf_redirect(cfg.overlay_ifindex, 0) : TC_ACT_OK;
+}
+
+/* To a pod of this node, or out. Returns a TC action, or -DP_DROP_*. */
 static __always_inline int deliver(struct __sk_buff *skb, const struct packet *p, const struct flow_end *to)
 {
 	struct ethhdr *eth = header_at(skb, 0, sizeof(*eth) + sizeof(struct iphdr));

@@ -5,7 +5,7 @@
  */
 #pragma once
 #include "event.h"
-#include "policy.h"
+#include "tunnel.h"
 
 /* The sender of a packet that came out of the veth at skb->ifindex; it must be who it says. */
 static __always_inline int sender_from_pod(struct __sk_buff *skb, const struct packet *p, __u32 epoch,
@@ -26,6 +26,16 @@ static __always_inline int sender_from_pod(struct __sk_buff *skb, const struct p
 	if (!endpoint_has(ep, addr_of(p, p->src), p->v4))
 		return -DP_DROP_INVALID_SOURCE_IP;
 	side_of_endpoint(ep, number, epoch, p->v4, from);
+	return 0;
+}
+
+/* A pod's packet that comes from the host's stack, which has translated where it goes. */
+static __always_inline int sender_by_stack(struct __sk_buff *skb, const struct packet *p, __u32 epoch,
+					   struct side *from)
+{
+	side_of_address(addr_of(p, p->src), p->v4, epoch, from);
+	if (from->kind != SIDE_POD || from->ifindex != skb->ingress_ifindex)
+		return -DP_DROP_INVALID_SOURCE_IP;
 	return 0;
 }
 
@@ -52,7 +62,17 @@ static __always_inline int sender_from_stack(struct __sk_buff *skb, const struct
 		return -DP_DROP_INVALID_SOURCE_IP;
 	if (from->kind == SIDE_POD && from->ifindex != skb->ingress_ifindex)
 		return -DP_DROP_INVALID_SOURCE_IP;
+	/* What the stack has translated an answer to is an answer of the service. */
+	if (from->kind == SIDE_SERVICE && !known)
+		return -DP_DROP_INVALID_SOURCE_IP;
 	return 0;
+}
+
+/* Whether the packet would go into a tunnel as if a node sent it. */
+static __always_inline bool forges_tunnel(const struct packet *p, const struct side *to)
+{
+	return cfg.overlay_ifindex && p->key.protocol == IPPROTO_UDP && port_of(p, !p->src) == cfg.tunnel_port &&
+	       (to->kind == SIDE_NODE || to->flags & DP_POD_REMOTE_NODE);
 }
 
 static __always_inline bool usable_target(const struct dp_addr *addr, bool v4)
@@ -117,17 +137,26 @@ static __always_inline bool end_of_side(struct __sk_buff *skb, const struct pack
 	} else if (side->kind == SIDE_NODE) {
 		away.from_low = DP_AWAY_NODE & 0xffff;
 		away.from_high = DP_AWAY_NODE >> 16;
-	} else if (cfg.enable_fib) {
+	} else if (side->node) {
+		const struct flow_tunnel tunnel = { .node_low = side->node & 0xffff, .node_high = side->node >> 16 };
+
+		end->ifindex = cfg.overlay_ifindex;
+		__builtin_memcpy(end->mac, &tunnel, sizeof(tunnel));
+		return true;
+	} else if (cfg.enable_fib && side->kind != SIDE_SERVICE) {
 		ret = route_to(skb, p, target, end, &away);
 	}
 	__builtin_memcpy(end->mac, &away, sizeof(away));
 	return ret != BPF_FIB_LKUP_RET_NO_NEIGH;
 }
 
+/* Of an end that is not a pod reached directly: by which device its packets come in. */
 static __always_inline __u32 away_ifindex(const struct flow_end *end)
 {
 	const struct flow_away *away = (const struct flow_away *)end->mac;
 
+	if (cfg.overlay_ifindex && end->ifindex == cfg.overlay_ifindex)
+		return end->ifindex;
 	return away->from_low | (__u32)away->from_high << 16;
 }
 
@@ -147,12 +176,63 @@ struct judgement {
 };
 
 /*
+ * Who the two ends of a packet are. Returns 0, -DP_DROP_*, or SIDES_NOT_OURS
+ * for what is no pod's business.
+ */
+#define SIDES_NOT_OURS 1
+
+static __always_inline int sides_of(struct __sk_buff *skb, const struct packet *p, __u32 epoch, const enum hook hook,
+				    bool known, struct side *from, struct side *to)
+{
+	const __u8 src = p->src & 1;
+	int ret;
+
+	if (hook == HOOK_FROM_POD)
+		ret = sender_from_pod(skb, p, epoch, from);
+	else if (hook == HOOK_TO_POD)
+		ret = sender_from_stack(skb, p, epoch, from, known);
+	else if (hook == HOOK_FROM_OVERLAY)
+		ret = sender_from_tunnel(skb, p, epoch, from);
+	else
+		ret = sender_by_stack(skb, p, epoch, from);
+	if (ret < 0)
+		return ret;
+	if (hook == HOOK_FROM_POD && !usable_target(addr_of(p, !src), p->v4))
+		return -DP_DROP_UNKNOWN_TARGET;
+	side_of_address(addr_of(p, !src), p->v4, epoch, to);
+
+	switch (hook) {
+	case HOOK_FROM_POD:
+		if (to->kind == SIDE_UNREADY)
+			return -DP_DROP_NO_ENDPOINT;
+		if (forges_tunnel(p, to))
+			return -DP_DROP_UNKNOWN_SENDER;
+		break;
+	case HOOK_TO_POD:
+		if (to->kind != SIDE_POD || to->ifindex != skb->ifindex)
+			return -DP_DROP_NO_ENDPOINT;
+		break;
+	case HOOK_FROM_OVERLAY:
+		if (to->kind == SIDE_NODE)
+			return SIDES_NOT_OURS;
+		if (to->kind != SIDE_POD)
+			return -DP_DROP_NO_ENDPOINT;
+		break;
+	case HOOK_TO_OVERLAY:
+		if (!to->node)
+			return -DP_DROP_NO_TUNNEL_ENDPOINT;
+		break;
+	}
+	return 0;
+}
+
+/*
  * Judges the packet's flow under `epoch`. `known` is the flow's entry, if it
  * has one. Returns 0 with j->flow filled (flow.drop says whether it may pass),
- * or -DP_DROP_* for a packet that is no flow's.
+ * -DP_DROP_* for a packet that is no flow's, or SIDES_NOT_OURS.
  */
 static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, const struct flow *known, __u32 epoch,
-				 const bool from_pod, struct judgement *j)
+				 const enum hook hook, struct judgement *j)
 {
 	const __u8 src = p->src & 1;
 	struct side from = {}, to = {};
@@ -162,29 +242,13 @@ static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, 
 	__u16 port;
 	int ret;
 
-	if (from_pod) {
-		ret = sender_from_pod(skb, p, epoch, &from);
-		j->report.src_identity = from.identity;
-		j->report.src_endpoint = from.endpoint;
-		if (ret < 0)
-			return ret;
-		if (!usable_target(addr_of(p, !src), p->v4))
-			return -DP_DROP_UNKNOWN_TARGET;
-		side_of_address(addr_of(p, !src), p->v4, epoch, &to);
-		if (to.kind == SIDE_UNREADY)
-			return -DP_DROP_NO_ENDPOINT;
-	} else {
-		ret = sender_from_stack(skb, p, epoch, &from, known != NULL);
-		j->report.src_identity = from.identity;
-		j->report.src_endpoint = from.endpoint;
-		if (ret < 0)
-			return ret;
-		side_of_address(addr_of(p, !src), p->v4, epoch, &to);
-		if (to.kind != SIDE_POD || to.ifindex != skb->ifindex)
-			return -DP_DROP_NO_ENDPOINT;
-	}
+	ret = sides_of(skb, p, epoch, hook, known != NULL, &from, &to);
+	j->report.src_identity = from.identity;
+	j->report.src_endpoint = from.endpoint;
 	j->report.dst_identity = to.identity;
 	j->report.dst_endpoint = to.endpoint;
+	if (ret)
+		return ret;
 
 	/*
 	 * A known flow keeps its direction, unless its addresses have moved to
@@ -202,7 +266,7 @@ static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, 
 	}
 
 	/* From pod to pod by way of the stack: something there translated it, and must translate what answers. */
-	near_translated = !from_pod && from.kind == SIDE_POD;
+	near_translated = hook != HOOK_FROM_POD && from.kind == SIDE_POD;
 	far_translated = known && to.kind == SIDE_POD && !known->end[!src].endpoint;
 	settled = end_of_side(skb, p, &from, src, near_translated, &near);
 	settled &= end_of_side(skb, p, &to, !src, far_translated, &j->far);
@@ -227,9 +291,9 @@ static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, 
 	else
 		port = bpf_ntohs(port_of(p, forward ? !src : src));
 
-	/* Egress of the end that began, then ingress of the other. */
+	/* Egress of the end that began, then ingress of the other. To a service: when it is known to whom that is. */
 	ret = 0;
-	if ((forward ? from.kind : to.kind) == SIDE_POD)
+	if ((forward ? from.kind : to.kind) == SIDE_POD && (forward ? to.kind : from.kind) != SIDE_SERVICE)
 		ret = policy_check(forward ? from.policy : to.policy, DP_EGRESS, forward ? to.slot : from.slot,
 				   p->key.protocol, port, &cookie);
 	j->report.direction = DP_EGRESS;

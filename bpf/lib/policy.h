@@ -9,6 +9,7 @@ enum side_kind {
 	SIDE_POD = 1,     /* a pod of this node */
 	SIDE_NODE = 2,    /* this node's own stack */
 	SIDE_UNREADY = 3, /* a pod of this node that is being made or removed */
+	SIDE_SERVICE = 4, /* an address that the stack translates */
 };
 
 /* One end of a packet, resolved under one epoch. */
@@ -17,9 +18,12 @@ struct side {
 	__u32 slot;
 	__u32 identity;
 	__u32 ifindex;  /* SIDE_POD only */
+	__u32 node;     /* index into `nodes`; 0: not behind a tunnel */
 	__u16 endpoint; /* SIDE_POD only */
+	__u16 flags;    /* enum pod_flag of the address */
 	__u8 kind;      /* enum side_kind */
 	__u8 mac[6];    /* SIDE_POD only */
+	bool in_prefix; /* its slot comes from `cidrs` */
 };
 
 static __always_inline void side_of_endpoint(const struct endpoint *ep, __u16 number, __u32 epoch, bool v4,
@@ -66,14 +70,20 @@ static __always_inline void side_of_address(const struct dp_addr *addr, bool v4,
 		}
 		side->identity = pod->identity;
 		side->slot = pod->slot;
+		side->flags = pod->flags;
+		if (cfg.overlay_ifindex)
+			side->node = pod->node;
 		if (pod->flags & DP_POD_HOST)
 			side->kind = SIDE_NODE;
+		else if (pod->flags & DP_POD_SERVICE)
+			side->kind = SIDE_SERVICE;
 		return;
 	}
 	cidr = bpf_map_lookup_elem(&cidrs, &key);
 	if (cidr) {
 		side->identity = cidr->identity;
 		side->slot = cidr->slot;
+		side->in_prefix = true;
 		return;
 	}
 	base = at(&base_slots, 0);

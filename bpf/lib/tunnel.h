@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Tunnels to other nodes: one VXLAN device that takes its key from each packet
+ * (collect_md). The VNI is the sender's identity.
+ */
+#pragma once
+#include "policy.h"
+
+#define TUNNEL_TTL 64
+
+static __always_inline __u64 tunnel_flags(void)
+{
+	return cfg.tunnel_ipv6 ? BPF_F_TUNINFO_IPV6 : 0;
+}
+
+/* Says where the packet's tunnel ends and whom it is from. Returns 0 or -DP_DROP_*. */
+static __always_inline int tunnel_to(struct __sk_buff *skb, __u32 node, __u32 identity)
+{
+	const struct node_entry *entry = at(&nodes, node);
+	struct bpf_tunnel_key key = { .tunnel_id = identity, .tunnel_ttl = TUNNEL_TTL };
+
+	if (!node || !entry ||
+	    !(entry->addr.w[0] | entry->addr.w[1] | entry->addr.w[2] | entry->addr.w[3]))
+		return -DP_DROP_NO_TUNNEL_ENDPOINT;
+	if (cfg.tunnel_ipv6)
+		__builtin_memcpy(key.remote_ipv6, &entry->addr, sizeof(key.remote_ipv6));
+	else
+		key.remote_ipv4 = bpf_ntohl(entry->addr.w[3]);
+	/* The pods' MTU leaves room for the tunnel: no part of the path need fragment. */
+	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key),
+				   tunnel_flags() | BPF_F_DONT_FRAGMENT | BPF_F_ZERO_CSUM_TX))
+		return -DP_DROP_NO_TUNNEL_ENDPOINT;
+	return 0;
+}
+
+/* What a packet that came out of a tunnel, or that is about to go into one, is tagged with. False: nothing. */
+static __always_inline bool tunnel_of(struct __sk_buff *skb, __u32 *identity, struct dp_addr *outer)
+{
+	struct bpf_tunnel_key key = {};
+
+	if (bpf_skb_get_tunnel_key(skb, &key, sizeof(key), tunnel_flags()))
+		return false;
+	*identity = key.tunnel_id;
+	if (cfg.tunnel_ipv6)
+		__builtin_memcpy(outer, key.remote_ipv6, sizeof(*outer));
+	else
+		addr_from_v4(outer, bpf_htonl(key.remote_ipv4));
+	return true;
+}
+
+/*
+ * The sender of a packet that came out of a tunnel, as its node says: the VNI.
+ * The node is one that we know, and the sender none of those that it can't be.
+ */
+static __always_inline int sender_from_tunnel(struct __sk_buff *skb, const struct packet *p, __u32 epoch,
+					      struct side *from)
+{
+	struct dp_addr outer __attribute__((aligned(8)));
+	const struct identity_entry *known;
+	const struct pod_entry *node;
+	__u32 identity;
+
+	if (!tunnel_of(skb, &identity, &outer))
+		return -DP_DROP_UNKNOWN_SENDER;
+	node = bpf_map_lookup_elem(&pods, &outer);
+	if (!node || !(node->flags & DP_POD_REMOTE_NODE) || !node->node)
+		return -DP_DROP_UNKNOWN_SENDER;
+	side_of_address(addr_of(p, p->src), p->v4, epoch, from);
+	/* Nobody elsewhere is one of ours. */
+	if (from->kind != SIDE_AWAY)
+		return -DP_DROP_INVALID_SOURCE_IP;
+	/* Its address may be new to us, or have moved there: the node that sends says whose it is. */
+	if (identity == from->identity && (!from->node || from->node == node->node)) {
+		from->node = node->node;
+		return 0;
+	}
+	/* The node's own processes, which may use addresses that nobody told us. */
+	if (identity == DP_IDENTITY_REMOTE_NODE && (!from->node || from->node == node->node)) {
+		if (from->node && !(from->flags & DP_POD_REMOTE_NODE))
+			return -DP_DROP_INVALID_IDENTITY;
+		from->identity = node->identity;
+		from->slot = node->slot;
+		from->node = node->node;
+		return 0;
+	}
+	/* From the outside by way of the node. */
+	if (identity == DP_IDENTITY_WORLD && !from->node && !from->flags) {
+		from->node = node->node;
+		return 0;
+	}
+	known = bpf_map_lookup_elem(&identities, &identity);
+	/* Who is known by identity alone may still lie in a rule's prefix: then it waits until its node has told. */
+	if (!known || from->flags || from->in_prefix)
+		return -DP_DROP_INVALID_IDENTITY;
+	from->identity = identity;
+	from->slot = known->slot;
+	from->node = node->node;
+	return 0;
+}
