@@ -21,6 +21,20 @@ package struct Link: Hashable, Sendable {
     package let isPeerElsewhere: Bool
     /// Index of the bridge or the like that it belongs to.
     package let master: Int32?
+    /// Of a VXLAN device.
+    package let vxlan: VXLAN?
+
+    package struct VXLAN: Hashable, Sendable {
+        /// UDP port.
+        package let port: UInt16
+        /// Collect metadata: where a packet goes is in its own metadata.
+        package let takesKeysFromPackets: Bool
+
+        package init(port: UInt16, takesKeysFromPackets: Bool) {
+            self.port = port
+            self.takesKeysFromPackets = takesKeysFromPackets
+        }
+    }
 
     package var isUp: Bool { flags & UInt32(IFF_UP) != 0 }
     package var isLoopback: Bool { flags & UInt32(IFF_LOOPBACK) != 0 }
@@ -40,10 +54,21 @@ package struct Link: Hashable, Sendable {
         flags = header.ifi_flags
         mtu = attributes.uint32(Int(IFLA_MTU)) ?? 0
         mac = attributes[Int(IFLA_ADDRESS)].flatMap { MACAddress(bytes: $0) }
-        kind = attributes.nested(Int(IFLA_LINKINFO))?.string(Int(IFLA_INFO_KIND))
+        let info = attributes.nested(Int(IFLA_LINKINFO))
+        kind = info?.string(Int(IFLA_INFO_KIND))
+        vxlan = kind == "vxlan" ? info?.nested(Int(IFLA_INFO_DATA)).flatMap { VXLAN($0) } : nil
         peerIndex = attributes.int32(Int(IFLA_LINK)).flatMap { $0 > 0 ? $0 : nil }
         isPeerElsewhere = attributes[Int(IFLA_LINK_NETNSID)] != nil
         master = attributes.int32(Int(IFLA_MASTER))
+    }
+}
+
+extension Link.VXLAN {
+    fileprivate init?(_ attributes: AttributeSet) {
+        guard let port = attributes[Int(IFLA_VXLAN_PORT)]?.load(UInt16.self) else { return nil }
+        self.init(
+            port: UInt16(bigEndian: port),
+            takesKeysFromPackets: attributes[Int(IFLA_VXLAN_COLLECT_METADATA)]?.first == 1)
     }
 }
 

@@ -33,6 +33,29 @@ import Testing
         #expect(queues.contains("eth0"))
     }
 
+    @Test func `a VXLAN device takes its keys from packets and is made once for a port`() throws {
+        var wire = try Wire()
+        let device = VXLANDevice(name: "tunnel0", index: 4711, port: 8472, mtu: 1430)
+        try wire.host.perform([.createVXLAN(device), .setLink(.name("tunnel0"), LinkChange(isUp: true))])
+        let found = try wire.host.link(.name("tunnel0"))
+        let link = try #require(found)
+        #expect(link.index == 4711)
+        #expect(link.kind == "vxlan")
+        #expect(link.vxlan == Link.VXLAN(port: 8472, takesKeysFromPackets: true))
+        #expect(link.mtu == 1430)
+        #expect(link.isUp)
+        #expect(link.flags & UInt32(IFF_NOARP) != 0, "it would ask who has an address where nobody answers")
+        // A second one of this port must not take the first one's packets.
+        var second = device
+        (second.name, second.index) = ("tunnel1", 0)
+        let code: Errno?
+        do throws(SystemError) {
+            try wire.host.perform([.createVXLAN(second), .setLink(.name("tunnel1"), LinkChange(isUp: true))])
+            code = nil
+        } catch { code = error.errno }
+        #expect(code == .exists || code == Errno(rawValue: EADDRINUSE))
+    }
+
     @Test func `a pair whose name is taken is refused and what has the name stays`() throws {
         var wire = try Wire()
         _ = try wire.connect()

@@ -19,6 +19,25 @@ package struct HostLink: Hashable, Sendable {
     package var isPodLink: Bool { name.hasPrefix(Self.podPrefix) }
 }
 
+/// The VXLAN device to other nodes' pods, as it has to be.
+package struct OverlayRequest: Hashable, Sendable {
+    package static let defaultName = "skein_vxlan"
+
+    package var name = defaultName
+    /// That it must have, because programs were loaded for it; nil: any.
+    package var index: UInt32?
+    /// UDP port of the tunnels.
+    package var port: UInt16
+    /// Bytes of a packet within them.
+    package var mtu: UInt32
+
+    package init(index: UInt32? = nil, port: UInt16, mtu: UInt32) {
+        self.index = index
+        self.port = port
+        self.mtu = mtu
+    }
+}
+
 /// What the agent asks of the host's network, so that its behaviour is tested without one.
 package protocol HostNetwork: Sendable {
     func links() throws -> [HostLink]
@@ -32,6 +51,20 @@ package protocol HostNetwork: Sendable {
     func defaultMTU() throws -> UInt32?
     /// Lets the node forward packets, both families. Idempotent.
     func enableForwarding() throws
+
+    /// Makes the overlay device as it has to be, or makes it so; up. Idempotent. Its index.
+    func makeOverlay(_ wanted: OverlayRequest) throws -> UInt32
+    /// The routes to other nodes' pods that Skein has made.
+    func nodeRoutes() throws -> Set<NodeRoute>
+    /// In the place of whatever route there was to the destination.
+    func addNodeRoute(_ route: NodeRoute) throws
+    /// One that is not there is no error.
+    func removeNodeRoute(_ route: NodeRoute) throws
+    /// Index of the device behind which an address is, without a router between; nil: it is behind one, or nowhere.
+    func directLink(to address: IPAddress) throws -> UInt32?
+    /// Of the device that has an address of this node; nil: none has it.
+    func mtu(ofLinkWith address: IPAddress) throws -> UInt32?
+
     /// Changes as they happen. Ends when the task is cancelled.
     func changes() throws -> AsyncStream<HostChange>
 }

@@ -13,6 +13,11 @@ final class FakeHost: HostNetwork {
         var forwards = false
         var mtu: UInt32?
         var refusesDeletion = false
+        var overlay: OverlayRequest?
+        var routes: Set<NodeRoute> = []
+        /// Devices behind which addresses are.
+        var neighbours: [IPAddress: UInt32] = [:]
+        var linkMTUs: [IPAddress: UInt32] = [:]
     }
 
     struct Refusal: Error {}
@@ -48,5 +53,28 @@ final class FakeHost: HostNetwork {
     func addresses() throws -> Set<IPAddress> { snapshot.addresses }
     func defaultMTU() throws -> UInt32? { snapshot.mtu }
     func enableForwarding() throws { update { $0.forwards = true } }
+
+    func makeOverlay(_ wanted: OverlayRequest) throws -> UInt32 {
+        state.withLock { state in
+            state.overlay = wanted
+            if let link = state.links[wanted.name] { return link.index }
+            state.nextIndex += 1
+            let index = wanted.index ?? state.nextIndex
+            state.links[wanted.name] = HostLink(name: wanted.name, index: index)
+            return index
+        }
+    }
+
+    func nodeRoutes() throws -> Set<NodeRoute> { snapshot.routes }
+    func addNodeRoute(_ route: NodeRoute) throws {
+        update { state in
+            state.routes = state.routes.filter { $0.destination != route.destination }
+            state.routes.insert(route)
+        }
+    }
+    func removeNodeRoute(_ route: NodeRoute) throws { update { $0.routes.remove(route) } }
+    func directLink(to address: IPAddress) throws -> UInt32? { snapshot.neighbours[address] }
+    func mtu(ofLinkWith address: IPAddress) throws -> UInt32? { snapshot.linkMTUs[address] }
+
     func changes() throws -> AsyncStream<HostChange> { AsyncStream { _ in } }
 }

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+package import NetTypes
+
+/// Numbers for the other nodes' ends of tunnels, as the kernel's tables name them.
+///
+/// A number means one address for as long as anything in the kernel may name it: a node whose address changes gets
+/// another number, and a number that is free is given away again last.
+package struct TunnelTable: Sendable {
+    /// Where a number's tunnels end; nil: nowhere any more.
+    package typealias Write = (number: UInt32, address: IPAddress?)
+
+    private struct End {
+        let number: UInt32
+        let address: IPAddress
+    }
+
+    private let limit: UInt32
+    private var ends: [String: End] = [:]
+    private var next: UInt32 = 1
+    private var free: [UInt32] = []
+    private var added: [Write] = []
+    private var removed: [UInt32] = []
+
+    /// - Parameter limit: the first number that there is no room for.
+    package init(limit: Int) {
+        self.limit = UInt32(clamping: limit)
+    }
+
+    /// 0: no tunnel leads to the node.
+    package func number(of node: String) -> UInt32 { ends[node]?.number ?? 0 }
+
+    package var count: Int { ends.count }
+
+    /// Takes in where a node is now; nil: gone, or not reachable by tunnels.
+    ///
+    /// - Returns: whether its number is another one now, so that all that is on it must be staged again.
+    package mutating func set(_ node: String, _ address: IPAddress?) -> Bool {
+        let old = ends[node]
+        guard old?.address != address else { return false }
+        if let old { removed.append(old.number) }
+        ends[node] = nil
+        guard let address, let number = takeNumber() else { return old != nil }
+        ends[node] = End(number: number, address: address)
+        added.append((number, address))
+        return true
+    }
+
+    private mutating func takeNumber() -> UInt32? {
+        if next < limit {
+            defer { next += 1 }
+            return next
+        }
+        return free.isEmpty ? nil : free.removeFirst()
+    }
+
+    /// More nodes than there are numbers for.
+    package var isFull: Bool { next >= limit && free.isEmpty }
+
+    /// What the kernel must know before the peers that name it.
+    package mutating func takeAdded() -> [Write] {
+        defer { added = [] }
+        return added
+    }
+
+    /// What the kernel may forget when no peer names it any more: after the changeset that followed.
+    package mutating func takeRemoved() -> [Write] {
+        defer { removed = [] }
+        free += removed
+        return removed.map { ($0, nil) }
+    }
+
+    /// All of it, for a kernel that knows nothing.
+    package mutating func takeAll() -> [Write] {
+        free += removed
+        removed = []
+        added = []
+        return ends.values.map { ($0.number, $0.address) }.sorted { $0.number < $1.number }
+    }
+}
