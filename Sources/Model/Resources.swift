@@ -10,6 +10,12 @@ package enum ResourceChange: Sendable {
     /// Of both kinds, SkeinNetworkPolicy and SkeinClusterNetworkPolicy.
     case skeinNetworkPolicy(ObjectReference, SkeinNetworkPolicy?)
     case clusterNetworkPolicy(ObjectReference, ClusterNetworkPolicy?)
+    /// By name; this node's own object too. Only sources that know a cluster tell these three.
+    case node(String, ClusterNode?)
+    /// By number.
+    case identity(IdentityNumber, SecurityLabels?)
+    /// By the slice's name.
+    case endpointSlice(String, EndpointSlice?)
 }
 
 /// Where the objects come from: a folder of manifests, or an API server.
