@@ -20,10 +20,12 @@ extension Agent {
         } else if let found = try host.defaultMTU() {
             mtu = found
         }
+        for change in resources { policy.apply(change) }
+        takePodRanges()
         try restoreEndpoints()
         policy.setNodeAddresses(try nodeAddresses())
-        for change in resources { policy.apply(change) }
         for record in endpointTable.all where record.state == .ready { policy.setEndpoint(record) }
+        restoreIdentities()
         adopted = endpointTable.count(in: .ready) > 0
         do {
             datapath = nil
@@ -33,6 +35,8 @@ extension Agent {
             note(.policy, "\(error)")
         }
         conditions.set(.starting, nil)
+        tellCluster()
+        bell.ring()
         Heap.trim()
         logger.notice(
             "agent ready",
@@ -84,11 +88,12 @@ extension Agent {
         let addresses = PodAddresses(ipv4: record.ipv4, ipv6: record.ipv6)
         do {
             try pools.claim(addresses, for: record.key.description)
-        } catch .outsideRanges, .noRangeOfFamily, .notUsable {
-            // The ranges were changed while the pod lives: it keeps what it has.
-            logger.notice(
-                "endpoint's address is in no pod range",
-                metadata: ["endpoint": "\(record.number)", "pod": "\(record.podText)"])
+            if pools.hasRanges, !pools.contains(addresses) {
+                // The ranges were changed while the pod lives: it keeps what it has.
+                logger.notice(
+                    "endpoint's address is in no pod range",
+                    metadata: ["endpoint": "\(record.number)", "pod": "\(record.podText)"])
+            }
         } catch {
             logger.error("endpoint can't be restored", metadata: ["pod": "\(record.podText)", "error": "\(error)"])
             return false
@@ -103,19 +108,17 @@ extension Agent {
 }
 
 extension Agent {
-    /// The node's pools as the last agent left them.
-    static func loadPools(_ settings: AgentSettings) throws -> NodePools {
-        let ranges = settings.podRanges.map(\.description)
-        guard let bytes = try AtomicFile.readIfThere(settings.runDirectory.pools),
-            let saved = try? JSONDecoder().decode(SavedPools.self, from: Data(bytes))
-        else { return try NodePools(ranges: ranges) }
-        return try NodePools(ranges: ranges, restoring: saved.snapshot)
+    /// How far the node's pools were when the last agent left them.
+    static func savedPools(_ settings: AgentSettings) throws -> NodePools.Snapshot? {
+        guard let bytes = try AtomicFile.readIfThere(settings.runDirectory.pools) else { return nil }
+        return (try? JSONDecoder().decode(SavedPools.self, from: Data(bytes)))?.snapshot
     }
 
     /// Remembers how far the pools are, so that addresses are reused last after a restart, too. What is lost when this
     /// was not called lately is the order, never an address.
     package func savePools() {
-        guard poolsChanged else { return }
+        // Before there are ranges the file knows more.
+        guard poolsChanged, pools.hasRanges else { return }
         do {
             let text = try JSONText.encode(SavedPools(pools.snapshot))
             try AtomicFile.write(Array(text), to: settings.runDirectory.pools)

@@ -3,6 +3,8 @@ package import AgentIPC
 import Glibc
 import IPAM
 import Kernel
+import Model
+import NetTypes
 
 extension Agent {
     package func status() throws -> AgentStatus {
@@ -14,14 +16,32 @@ extension Agent {
         return AgentStatus(
             version: settings.version, pid: getpid(), uptime: Double(clock.milliseconds() - startedAt) / 1_000,
             ready: conditions.blocking.isEmpty, notReady: conditions.all, memory: Self.residentMemory(),
-            manifests: settings.manifests,
+            manifests: settings.manifests, cluster: clusterInfo(),
             nodeAddresses: policy.nodeAddresses.subtracting([Gateway.ipv4, Gateway.ipv6]).sorted(), mtu: mtu,
             podRanges: pools.usage.map {
                 PodRange(prefix: $0.range, used: $0.used, free: $0.size == .max ? .max : $0.size - $0.used)
             },
             epoch: datapath.currentEpoch, endpoints: states, identities: policy.identityCount,
             policies: policy.policyCount, features: datapath.featureInfos, maps: try datapath.readMaps(),
-            counters: counters, manifestErrors: reports.manifests(), denyLists: denyListInfos(), adopted: adopted)
+            counters: counters, manifestErrors: refusals(), denyLists: denyListInfos(), adopted: adopted)
+    }
+
+    private func clusterInfo() -> ClusterInfo? {
+        guard let cluster = settings.cluster else { return nil }
+        let report = reports.cluster?()
+        return ClusterInfo(
+            node: cluster.nodeName, server: report?.server ?? "", awaySince: report?.awaySince,
+            problem: report?.problem, podRanges: policy.peers.ownNode?.podRanges ?? [],
+            nodes: policy.peers.nodes.count, identities: policy.knownIdentities.count,
+            remoteAddresses: policy.peers.addressCount,
+            wrongClaims: policy.peers.problems(limit: 10).map(\.description))
+    }
+
+    private func refusals() -> [ManifestErrorInfo] {
+        reports.manifests()
+            + (reports.cluster?().refused ?? []).map {
+                ManifestErrorInfo(file: "", object: $0.object.description, message: $0.message)
+            }
     }
 
     package func maps() throws -> [MapInfo] { try requireDatapath().readMaps() }

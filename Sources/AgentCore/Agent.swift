@@ -4,7 +4,7 @@ import Datapath
 import IPAM
 package import Logging
 import Manifests
-import Model
+package import Model
 import NetTypes
 import PolicyEngine
 
@@ -12,7 +12,7 @@ import PolicyEngine
 ///
 /// Every change, whoever asks for it, is one call here and done when it returns: nothing suspends half way, so that
 /// changes never mix. The parts that can be thought about alone are values of their own: endpoints and their lives
-/// (`EndpointTable`), addresses (`NodePools`), what the manifests say and what follows for the kernel
+/// (`EndpointTable`), addresses (`NodePools`), what the source says and what follows for the kernel
 /// (`PolicyController`), what is wrong (`Conditions`).
 package actor Agent {
     let settings: AgentSettings
@@ -24,12 +24,20 @@ package actor Agent {
     let logger: Logger
     let reports: SourceReports
     let startedAt: Int64
+    let newsSignal = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
     var datapath: (any DatapathControl)?
     var endpointTable: EndpointTable
     var pools: NodePools
     var poolsChanged = false
-    var policy = PolicyController()
+    /// How far an earlier agent's pools were, until there are ranges.
+    var savedPools: NodePools.Snapshot?
+    var policy: PolicyController
+    var outbox = DirectoryOutbox()
+    var bell = Bell()
+    /// ADDs that wait for something, each with its ticket.
+    var waitingAdds: [EndpointKey: UInt64] = [:]
+    var lastTicket: UInt64 = 0
     var conditions = Conditions()
     var mtu: UInt32 = 1_500
     var adopted = false
@@ -60,12 +68,24 @@ package actor Agent {
         tombstones = TombstoneFolder(runDirectory: settings.runDirectory.path)
         startedAt = clock.milliseconds()
         endpointTable = EndpointTable(limit: settings.endpointLimit)
-        pools = try Self.loadPools(settings)
-        conditions.set(.starting, "the agent is starting")
+        policy = PolicyController(cluster: settings.cluster)
+        savedPools = try Self.savedPools(settings)
+        pools = NodePools()
+        if settings.cluster == nil {
+            try pools.setRanges(settings.podRanges, restoring: savedPools)
+            savedPools = nil
+            guard pools.hasRanges else { throw AddressPoolError.noRanges }
+        }
+        conditions.set(
+            .starting,
+            "the agent is starting" + (settings.cluster == nil ? "" : ": the API server has not told everything yet"))
     }
 
     /// Why an ADD would not be served; empty when it would.
     package func problems() -> [String] { conditions.blocking }
+
+    /// Signals that there is something for `takeNews()`. For one consumer.
+    package nonisolated var news: AsyncStream<Void> { newsSignal.stream }
 
     /// The datapath, or why there is none yet.
     func requireDatapath() throws(APIError) -> any DatapathControl {
@@ -82,8 +102,9 @@ package actor Agent {
             logger.error("degraded", metadata: ["topic": "\(topic)", "problem": "\(message ?? "")"])
         case .ended:
             logger.notice("recovered", metadata: ["topic": "\(topic)"])
-        case .none: break
+        case .none: return
         }
+        bell.ring()
     }
 }
 
@@ -91,6 +112,8 @@ package actor Agent {
 package struct SourceReports: Sendable {
     package var manifests: @Sendable () -> [ManifestErrorInfo] = { [] }
     package var denyLists: @Sendable () -> [ManifestErrorInfo] = { [] }
+    /// nil: a folder is the source.
+    package var cluster: (@Sendable () -> ClusterReport)?
 
     package init() {}
 }

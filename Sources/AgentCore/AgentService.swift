@@ -13,7 +13,8 @@ package struct AgentService: Service {
     private let settings: AgentSettings
     private let agent: Agent
     private let host: any HostNetwork
-    private let source: any ResourceSource
+    private let source: AgentSource
+    private let cniConfiguration: CNIConfiguration?
     private let denyLists: DenyListSource?
     private let lock: RunLock
     private let logger: Logger
@@ -21,7 +22,7 @@ package struct AgentService: Service {
     /// - Throws: `RunDirectoryBusy` when another agent works on this run directory; errors of settings that contradict
     ///   each other.
     package init(
-        settings: AgentSettings, datapath: DatapathConfiguration, logger: Logger,
+        settings: AgentSettings, datapath: DatapathConfiguration, source: AgentSource, logger: Logger,
         host: (any HostNetwork)? = nil
     ) throws {
         let host = host ?? KernelHostNetwork(rcu: ExpeditedRCU(marker: datapath.rcuMarker))
@@ -29,20 +30,20 @@ package struct AgentService: Service {
         self.settings = settings
         self.host = host
         self.logger = logger
+        self.source = source
+        cniConfiguration = try settings.cniFolder.map {
+            try CNIConfiguration(folder: $0, socket: settings.socket, runDirectory: settings.runDirectory.path)
+        }
         if settings.runDirectory.isFresh {
             let running = try host.links().filter { $0.isPodLink && $0.isUp }
             guard running.isEmpty else { throw ForeignPods(directory: settings.runDirectory.path, running) }
         }
         try settings.runDirectory.prepare()
         lock = try settings.runDirectory.takeLock()
-        let manifests = ManifestSource(
-            folder: settings.manifests, lastGoodDirectory: settings.runDirectory.manifests, logger: logger)
-        source = manifests
         denyLists = settings.denyListFolder.map {
             DenyListSource(folder: $0, lastGoodDirectory: settings.runDirectory.denyLists, logger: logger)
         }
-        var reports = SourceReports()
-        reports.manifests = { manifests.errors.map { ManifestErrorInfo($0) } }
+        var reports = source.reports
         if let denyLists { reports.denyLists = { denyLists.errors.map { ManifestErrorInfo($0) } } }
         agent = try Agent(
             settings: settings, host: host, store: EndpointStore(directory: settings.runDirectory.endpoints),
@@ -52,14 +53,18 @@ package struct AgentService: Service {
 
     package func run() async throws {
         // The source has to speak first: what it says at its start is what the kernel is filled with.
-        var services: [ServiceGroupConfiguration.ServiceConfiguration] = [.init(service: SourceService(source))]
+        var services = source.services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
+        if let port = settings.healthPort {
+            services.append(.init(service: HealthServer(agent: agent, port: port, logger: logger)))
+        }
+        services.append(.init(service: SourceService(source.resources)))
         services.append(.init(service: StartedAgent(service: self)))
         try await ServiceGroup(configuration: .init(services: services, logger: logger)).run()
     }
 
     /// From the source's first batch on.
     fileprivate func runStarted() async throws {
-        var batches = source.changes.cancelOnGracefulShutdown().makeAsyncIterator()
+        var batches = source.resources.changes.cancelOnGracefulShutdown().makeAsyncIterator()
         guard let first = await batches.next(isolation: #isolation) else { return }
         try await agent.start(first)
         let broadcaster = EventBroadcaster()
@@ -69,11 +74,20 @@ package struct AgentService: Service {
             EventService(agent: agent, broadcaster: broadcaster, logger: logger),
             HostWatchService(agent: agent, host: host),
             TombstoneService(agent: agent, folder: settings.runDirectory.deleted),
-            ResourceService(agent: agent, source: source),
+            ResourceService(agent: agent, source: source.resources),
         ]
+        if let directory = source.directory {
+            services.append(DirectoryService(agent: agent, directory: directory))
+        }
         if let denyLists { services.append(DenyListService(agent: agent, source: denyLists)) }
+        let (served, isServed) = AsyncStream.makeStream(of: Void.self)
         services.append(
-            APIServer(agent: agent, broadcaster: broadcaster, socket: settings.socket, logger: logger))
+            ReadinessService(
+                agent: agent, served: served, configuration: cniConfiguration, readiness: source.readiness))
+        services.append(
+            APIServer(agent: agent, broadcaster: broadcaster, socket: settings.socket, logger: logger) {
+                isServed.finish()
+            })
         try await ServiceGroup(configuration: .init(services: services, logger: logger)).run()
     }
 

@@ -5,8 +5,11 @@ package import NetTypes
 /// All that the agent is told at its start.
 package struct AgentSettings: Sendable {
     package var version: String
-    /// Folder of manifests, for the status.
-    package var manifests: String
+    /// Folder of manifests, for the status; nil: a cluster is the source.
+    package var manifests: String?
+    /// nil: a folder is the source.
+    package var cluster: ClusterMembership?
+    /// Not for a cluster, which says them itself.
     package var podRanges: [Prefix]
     /// nil: that of the default route's device, else 1500.
     package var mtu: UInt32?
@@ -20,15 +23,20 @@ package struct AgentSettings: Sendable {
     package var denyListFolder: String?
     package var denyListDevice: String?
     package var setsSysctls: Bool
+    /// Folder for the runtime's configuration, written when ADD is served; nil: somebody else writes it.
+    package var cniFolder: String?
+    /// Local TCP port that answers whether the agent lives and is ready; nil: none.
+    package var healthPort: UInt16?
 
     package init(
-        version: String, manifests: String, podRanges: [Prefix], mtu: UInt32? = nil, runDirectory: RunDirectory,
-        socket: String? = nil, nodeAddresses: [IPAddress] = [], flowTimeouts: FlowTimeouts = FlowTimeouts(),
-        endpointLimit: UInt16 = 4_095, denyListFolder: String? = nil, denyListDevice: String? = nil,
-        setsSysctls: Bool = true
+        version: String, manifests: String? = nil, cluster: ClusterMembership? = nil, podRanges: [Prefix] = [],
+        mtu: UInt32? = nil, runDirectory: RunDirectory, socket: String? = nil, nodeAddresses: [IPAddress] = [],
+        flowTimeouts: FlowTimeouts = FlowTimeouts(), endpointLimit: UInt16 = 4_095, denyListFolder: String? = nil,
+        denyListDevice: String? = nil, setsSysctls: Bool = true, cniFolder: String? = nil, healthPort: UInt16? = nil
     ) {
         self.version = version
         self.manifests = manifests
+        self.cluster = cluster
         self.podRanges = podRanges
         self.mtu = mtu
         self.runDirectory = runDirectory
@@ -39,6 +47,8 @@ package struct AgentSettings: Sendable {
         self.denyListFolder = denyListFolder
         self.denyListDevice = denyListDevice
         self.setsSysctls = setsSysctls
+        self.cniFolder = cniFolder
+        self.healthPort = healthPort
     }
 
     /// Endpoints that are pending or gone are forgotten after this many seconds.

@@ -4,12 +4,18 @@
 package struct Conditions: Sendable {
     package enum Topic: Hashable, Comparable, Sendable {
         case starting
-        /// The kernel holds an earlier policy than the manifests ask for.
+        /// The kernel holds an earlier policy than the objects ask for.
         case policy
+        /// There is nothing to take pods' addresses from.
+        case podRanges
+        /// What the cluster gives to take them from can't be used.
+        case wrongRanges
         /// A comparison of the maps with what they should be failed.
         case repair
         case flows
         case denyLists
+        /// The runtime, or the cluster, could not be told that the node is ready.
+        case announcement
         case host
         case map(String)
     }
@@ -43,8 +49,14 @@ package struct Conditions: Sendable {
 
     /// Why an ADD would not be served, in words.
     package var blocking: [String] {
-        [.starting, .policy].compactMap { messages[$0] }
+        [.starting, .policy, .podRanges].compactMap { messages[$0] }
     }
 
-    package var all: [String] { messages.sorted { $0.key < $1.key }.map(\.value) }
+    package var all: [String] {
+        var all: [String] = []
+        for (_, message) in messages.sorted(by: { $0.key < $1.key }) where !all.contains(message) {
+            all.append(message)
+        }
+        return all
+    }
 }

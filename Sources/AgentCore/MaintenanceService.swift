@@ -25,6 +25,7 @@ package struct MaintenanceService: Service {
                 await Self.repeatedly {
                     await agent.checkMaps()
                     await agent.expireEndpoints()
+                    await agent.confirmIdentities()
                     await agent.collectPolicyGarbage()
                     return 30
                 }

@@ -16,6 +16,8 @@ package struct AgentStatus: Hashable, Codable, Sendable {
     package var memory: UInt64?
     /// Folder that is watched; nil: the cluster is the source.
     package var manifests: String?
+    /// nil: a folder is watched.
+    package var cluster: ClusterInfo?
     package var nodeAddresses: [IPAddress]
     /// That pods get, bytes.
     package var mtu: UInt32
@@ -31,7 +33,7 @@ package struct AgentStatus: Hashable, Codable, Sendable {
     package var features: [FeatureInfo]
     package var maps: [MapInfo]
     package var counters: DatapathCounters
-    /// Documents that were refused; what was in force before them still is.
+    /// Documents, or objects of the cluster, that were refused; what was in force before them still is.
     package var manifestErrors: [ManifestError]
     package var denyLists: [DenyListInfo]
     /// Whether this agent took over the flows of an earlier one.
@@ -39,10 +41,10 @@ package struct AgentStatus: Hashable, Codable, Sendable {
 
     package init(
         version: String, pid: Int32, uptime: Double, ready: Bool, notReady: [String] = [], memory: UInt64? = nil,
-        manifests: String? = nil, nodeAddresses: [IPAddress], mtu: UInt32, podRanges: [PodRange], epoch: UInt32,
-        endpoints: [String: Int], identities: Int, policies: Int, features: [FeatureInfo], maps: [MapInfo],
-        counters: DatapathCounters, manifestErrors: [ManifestError] = [], denyLists: [DenyListInfo] = [],
-        adopted: Bool? = nil
+        manifests: String? = nil, cluster: ClusterInfo? = nil, nodeAddresses: [IPAddress], mtu: UInt32,
+        podRanges: [PodRange], epoch: UInt32, endpoints: [String: Int], identities: Int, policies: Int,
+        features: [FeatureInfo], maps: [MapInfo], counters: DatapathCounters, manifestErrors: [ManifestError] = [],
+        denyLists: [DenyListInfo] = [], adopted: Bool? = nil
     ) {
         self.version = version
         self.pid = pid
@@ -51,6 +53,7 @@ package struct AgentStatus: Hashable, Codable, Sendable {
         self.notReady = notReady
         self.memory = memory
         self.manifests = manifests
+        self.cluster = cluster
         self.nodeAddresses = nodeAddresses
         self.mtu = mtu
         self.podRanges = podRanges
@@ -64,6 +67,43 @@ package struct AgentStatus: Hashable, Codable, Sendable {
         self.manifestErrors = manifestErrors
         self.denyLists = denyLists
         self.adopted = adopted
+    }
+}
+
+/// How the node is as a member of a cluster.
+package struct ClusterInfo: Hashable, Codable, Sendable {
+    /// As its Node object is named.
+    package var node: String
+    /// The API server's URL.
+    package var server: String
+    /// Since when the API server does not answer, seconds since 1970; nil: it does.
+    package var awaySince: Int64?
+    /// Why it does not.
+    package var problem: String?
+    /// What the cluster has given this node to take pods' addresses from.
+    package var podRanges: [Prefix]
+    /// That are known, this one included.
+    package var nodes: Int
+    /// With a number, whoever has them.
+    package var identities: Int
+    /// Addresses of other nodes' pods.
+    package var remoteAddresses: Int
+    /// Addresses that are claimed without right, the first of them in words.
+    package var wrongClaims: [String]
+
+    package init(
+        node: String, server: String, awaySince: Int64? = nil, problem: String? = nil, podRanges: [Prefix], nodes: Int,
+        identities: Int, remoteAddresses: Int, wrongClaims: [String] = []
+    ) {
+        self.node = node
+        self.server = server
+        self.awaySince = awaySince
+        self.problem = problem
+        self.podRanges = podRanges
+        self.nodes = nodes
+        self.identities = identities
+        self.remoteAddresses = remoteAddresses
+        self.wrongClaims = wrongClaims
     }
 }
 
@@ -97,8 +137,9 @@ package struct FeatureInfo: Hashable, Codable, Sendable {
     }
 }
 
-/// A document that was not taken.
+/// A document, or an object of a cluster, that was not taken.
 package struct ManifestError: Hashable, Codable, Sendable {
+    /// Empty for an object of a cluster.
     package var file: String
     /// From 1.
     package var line: Int?

@@ -7,8 +7,10 @@ package import NetTypes
 /// first come the addresses that were never used, in order, then the one released longest ago. Nothing is
 /// listed ahead of its use: memory is proportional to the addresses that were used, whatever the ranges' sizes,
 /// and allocation takes constant time (amortised: each address that was claimed is stepped over once).
+///
+/// The ranges may change while addresses are in use: whoever has one of a range that is taken away keeps it.
 package struct AddressPool: Sendable {
-    package let ranges: [AddressRange]
+    package private(set) var ranges: [AddressRange]
     private var owners: [IPAddress: String] = [:]
     private var addresses: [String: IPAddress] = [:]
     /// Leased addresses of each range.
@@ -18,7 +20,24 @@ package struct AddressPool: Sendable {
 
     /// `minimumSize`: a range with fewer usable addresses is refused.
     package init(ranges: [AddressRange], minimumSize: UInt64 = 1) throws(AddressPoolError) {
-        guard let first = ranges.first else { throw .noRanges }
+        guard !ranges.isEmpty else { throw .noRanges }
+        try Self.check(ranges, minimumSize)
+        self.init(checked: ranges)
+    }
+
+    /// Without ranges, until some are set.
+    init() {
+        self.init(checked: [])
+    }
+
+    private init(checked ranges: [AddressRange]) {
+        self.ranges = ranges
+        usedCounts = Array(repeating: 0, count: ranges.count)
+        sweep = Sweep(sizes: ranges.map(\.size))
+    }
+
+    static func check(_ ranges: [AddressRange], _ minimumSize: UInt64) throws(AddressPoolError) {
+        guard let first = ranges.first else { return }
         for (index, range) in ranges.enumerated() {
             guard range.prefix.isIPv4 == first.prefix.isIPv4 else {
                 throw .mixedFamilies(first.prefix, range.prefix)
@@ -30,9 +49,6 @@ package struct AddressPool: Sendable {
                 throw .overlap(earlier.prefix, range.prefix)
             }
         }
-        self.ranges = ranges
-        usedCounts = Array(repeating: 0, count: ranges.count)
-        sweep = Sweep(sizes: ranges.map(\.size))
     }
 
     /// The address of `owner`: the one that it has, or a free one that is now its own.
@@ -46,39 +62,40 @@ package struct AddressPool: Sendable {
 
     /// Throws what ``allocate(to:)`` would.
     func checkAllocation(to owner: String) throws(AddressPoolError) {
-        if isExhausted, addresses[owner] == nil { throw .exhausted(usage) }
+        guard addresses[owner] == nil else { return }
+        if ranges.isEmpty { throw .noRanges }
+        if isExhausted { throw .exhausted(usage) }
     }
 
-    /// Makes a given address `owner`'s, as after a restart. No effect if it is already.
+    /// Makes an address that a pod has its own again, as after a restart, whether it lies in the ranges or not. No effect
+    /// if it is already.
     package mutating func claim(_ address: IPAddress, for owner: String) throws(AddressPoolError) {
-        guard let range = try checkClaim(of: address, for: owner) else { return }
+        guard try !isClaimed(address, by: owner) else { return }
         released.remove(address)
-        lease(address, of: range, to: owner)
+        lease(address, of: index(of: address), to: owner)
     }
 
-    /// Throws what ``claim(_:for:)`` would. The index of the address's range, nil if it is the owner's already.
-    func checkClaim(of address: IPAddress, for owner: String) throws(AddressPoolError) -> Int? {
-        guard let range = ranges.firstIndex(where: { $0.prefix.contains(address) }) else {
-            throw .outsideRanges(address, ranges: ranges.map(\.prefix))
-        }
-        guard ranges[range].number(of: address) != nil else {
-            throw .notUsable(address, range: ranges[range].prefix)
-        }
-        if let holder = owners[address] {
-            guard holder == owner else { throw .taken(address, owner: holder) }
-            return nil
-        }
-        if let other = addresses[owner] { throw .ownerHasAnother(owner, has: other, wanted: address) }
-        return range
+    /// Throws what ``claim(_:for:)`` would.
+    func isClaimed(_ address: IPAddress, by owner: String) throws(AddressPoolError) -> Bool {
+        if let holder = owners[address], holder != owner { throw .taken(address, owner: holder) }
+        guard let other = addresses[owner] else { return false }
+        guard other == address else { throw .ownerHasAnother(owner, has: other, wanted: address) }
+        return true
     }
+
+    /// Whether a pod may be given the address.
+    func gives(_ address: IPAddress) -> Bool { index(of: address) != nil }
 
     /// The owner that had the address; nil, and no effect, if nobody had.
     @discardableResult
     package mutating func release(_ address: IPAddress) -> String? {
         guard let owner = owners.removeValue(forKey: address) else { return nil }
         addresses[owner] = nil
-        if let range = ranges.firstIndex(where: { $0.prefix.contains(address) }) { usedCounts[range] -= 1 }
-        released.append(address)
+        // One that pods can't be given any more is forgotten.
+        if let range = index(of: address) {
+            usedCounts[range] -= 1
+            released.append(address)
+        }
         return owner
     }
 
@@ -109,16 +126,22 @@ package struct AddressPool: Sendable {
         }
     }
 
-    package var used: UInt64 { UInt64(owners.count) }
+    /// Of these, those that somebody has.
+    package var used: UInt64 { usedCounts.reduce(0, +) }
 
     package var free: UInt64 { size - used }
 
     package var isExhausted: Bool { used >= size }
 
-    private mutating func lease(_ address: IPAddress, of range: Int, to owner: String) {
+    private mutating func lease(_ address: IPAddress, of range: Int?, to owner: String) {
         owners[address] = owner
         addresses[owner] = address
-        usedCounts[range] += 1
+        if let range { usedCounts[range] += 1 }
+    }
+
+    /// Of the range that gives the address; nil for one that no pod would be given.
+    private func index(of address: IPAddress) -> Int? {
+        ranges.firstIndex { $0.number(of: address) != nil }
     }
 
     private mutating func nextFree() -> (IPAddress, range: Int)? {
@@ -126,10 +149,42 @@ package struct AddressPool: Sendable {
             let address = ranges[step.range].address(at: step.number)
             if owners[address] == nil, !released.contains(address) { return (address, step.range) }
         }
-        guard let address = released.popFirst(),
-            let range = ranges.firstIndex(where: { $0.prefix.contains(address) })
-        else { return nil }
+        guard let address = released.popFirst(), let range = index(of: address) else { return nil }
         return (address, range)
+    }
+}
+
+// What changes while addresses are in use.
+extension AddressPool {
+    /// Takes new addresses from these ranges, which have been checked, and no others. Leases stay, also those that lie in
+    /// none of them; such an address is free for nobody when it is released.
+    ///
+    /// - Parameter snapshot: where the pool was before it had ranges, for those that it has now.
+    mutating func setRanges(_ new: [AddressRange], restoring snapshot: Snapshot? = nil) {
+        var firstUnused = Self.positions(of: new, in: self.snapshot)
+        if let snapshot {
+            firstUnused = zip(firstUnused, Self.positions(of: new, in: snapshot)).map { max($0, $1) }
+            // They were released before all that this pool has seen.
+            let later = released.inOrder
+            for address in snapshot.released + later { released.append(address) }
+        }
+        ranges = new
+        sweep = Sweep(sizes: new.map(\.size), firstUnused: firstUnused)
+        for address in released.inOrder where index(of: address) == nil || owners[address] != nil {
+            released.remove(address)
+        }
+        usedCounts = Array(repeating: 0, count: new.count)
+        for address in owners.keys {
+            if let range = index(of: address) { usedCounts[range] += 1 }
+        }
+    }
+
+    /// For each range, the number of the first address that was never used.
+    private static func positions(of ranges: [AddressRange], in snapshot: Snapshot) -> [UInt64] {
+        ranges.map { range in
+            guard let position = snapshot.positions.first(where: { $0.range == range.prefix }) else { return 0 }
+            return position.next.map { range.number(of: $0) ?? 0 } ?? range.size
+        }
     }
 }
 
@@ -176,14 +231,6 @@ extension AddressPool {
         ranges: [AddressRange], minimumSize: UInt64 = 1, restoring snapshot: Snapshot
     ) throws(AddressPoolError) {
         try self.init(ranges: ranges, minimumSize: minimumSize)
-        var firstUnused = ranges.map { _ in UInt64(0) }
-        for position in snapshot.positions {
-            guard let index = ranges.firstIndex(where: { $0.prefix == position.range }) else { continue }
-            firstUnused[index] = position.next.map { ranges[index].number(of: $0) ?? 0 } ?? ranges[index].size
-        }
-        sweep = Sweep(sizes: ranges.map(\.size), firstUnused: firstUnused)
-        for address in snapshot.released where ranges.contains(where: { $0.number(of: address) != nil }) {
-            released.append(address)
-        }
+        setRanges(ranges, restoring: snapshot)
     }
 }

@@ -14,13 +14,8 @@ package enum AddressPoolError: Error, Hashable, Sendable {
     /// The range shares addresses with one that no pod can have, such as 127.0.0.0/8.
     case notForPods(Prefix, reserved: Prefix)
     case exhausted([RangeUsage])
-    case outsideRanges(IPAddress, ranges: [Prefix])
-    /// The address lies in a range of the pool, but is its network, broadcast or anycast address.
-    case notUsable(IPAddress, range: Prefix)
     case taken(IPAddress, owner: String)
     case ownerHasAnother(String, has: IPAddress, wanted: IPAddress)
-    /// The pool has no range of the address's family.
-    case noRangeOfFamily(IPAddress)
 }
 
 /// How full one range is.
@@ -60,17 +55,10 @@ extension AddressPoolError: CustomStringConvertible {
             "pod range \(range) shares addresses with \(reserved), which pods can't have"
         case .exhausted(let usages):
             "no free address: " + usages.map(\.description).joined(separator: ", ")
-        case .outsideRanges(let address, let ranges):
-            "address \(address) is in none of the pod ranges: "
-                + ranges.map(\.description).joined(separator: ", ")
-        case .notUsable(let address, let range):
-            "address \(address) can't be a pod's: it is the network, broadcast or anycast address of \(range)"
         case .taken(let address, let owner):
             "address \(address) is in use by \(owner)"
         case .ownerHasAnother(let owner, let has, let wanted):
             "\(owner) has address \(has) and can't have \(wanted) too"
-        case .noRangeOfFamily(let address):
-            "no pod range of the family of \(address) is given"
         }
     }
 }

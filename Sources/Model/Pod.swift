@@ -25,6 +25,9 @@ extension NamedPort: Comparable {
 package struct Pod: Hashable, Sendable {
     package var namespace: String
     package var name: String
+    /// What tells it from earlier ones of its name, as the container runtime is told; nil: not known. For the mirror of
+    /// a static pod it is the static pod's.
+    package var uid: String?
     package var labels: Labels
     /// Of all containers that live as long as the pod.
     package var namedPorts: [NamedPort]
@@ -34,11 +37,12 @@ package struct Pod: Hashable, Sendable {
     package var hostNetwork: Bool
 
     package init(
-        namespace: String, name: String, labels: Labels = [:], namedPorts: [NamedPort] = [],
+        namespace: String, name: String, uid: String? = nil, labels: Labels = [:], namedPorts: [NamedPort] = [],
         addresses: [IPAddress] = [], hostNetwork: Bool = false
     ) {
         self.namespace = namespace
         self.name = name
+        self.uid = uid
         self.labels = labels
         self.namedPorts = namedPorts
         self.addresses = addresses

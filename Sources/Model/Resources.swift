@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import NetTypes
+
 /// One object as it is now; nil: it is gone. The same change twice is one change.
 package enum ResourceChange: Sendable {
     /// By name.
@@ -10,6 +12,14 @@ package enum ResourceChange: Sendable {
     /// Of both kinds, SkeinNetworkPolicy and SkeinClusterNetworkPolicy.
     case skeinNetworkPolicy(ObjectReference, SkeinNetworkPolicy?)
     case clusterNetworkPolicy(ObjectReference, ClusterNetworkPolicy?)
+    /// By name; this node's own object too. Only sources that know a cluster tell this and what follows.
+    case node(String, ClusterNode?)
+    /// By number.
+    case identity(IdentityNumber, SecurityLabels?)
+    /// By the slice's name.
+    case endpointSlice(String, EndpointSlice?)
+    /// Under which the API servers are reached, all of them. Empty while none is known.
+    case apiServers(Set<IPAddress>)
 }
 
 /// Where the objects come from: a folder of manifests, or an API server.

@@ -10,25 +10,35 @@ extension ObjectDecoder {
     /// ObjectMeta of meta/v1 has no other fields: one that is not there is a misspelt one, and a Pod with "lables"
     /// would be a pod that no policy selects.
     private static let metadataFields: Set<String> = [
-        "annotations", "clusterName", "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp",
+        "clusterName", "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp",
         "finalizers", "generateName", "generation", "managedFields", "ownerReferences", "resourceVersion", "selfLink",
-        "uid",
     ]
     static let objectFields: Set<String> = ["apiVersion", "kind", "metadata", "spec", "status"]
 
     struct Metadata {
         let name: String
         let namespace: String?
+        let uid: String?
         let labels: Labels
     }
+
+    /// Of the pod that stands in the API server for one that a kubelet has from elsewhere; its value is that one's UID,
+    /// by which the container runtime knows it.
+    private static let mirrorAnnotation = "kubernetes.io/config.mirror"
 
     static func decodeMetadata(_ map: inout FieldMap) -> Metadata? {
         guard var metadata = map.required("metadata")?.mapping() else { return nil }
         let name = metadata.required("name")?.string()
         let namespace = metadata.optional("namespace")?.string()
         let labels = metadata.optional("labels")?.stringMap() ?? []
+        var uid = metadata.optional("uid")?.string()
+        if var annotations = metadata.optional("annotations")?.mapping(),
+            let mirrored = annotations.optional(mirrorAnnotation)?.string(), !mirrored.isEmpty
+        {
+            uid = mirrored
+        }
         metadata.refuseOthers(ignoring: Self.metadataFields)
-        return name.map { Metadata(name: $0, namespace: namespace, labels: Labels(labels)) }
+        return name.map { Metadata(name: $0, namespace: namespace, uid: uid, labels: Labels(labels)) }
     }
 
     static func decodeNamespace(_ map: FieldMap) -> Namespace? {
@@ -63,8 +73,8 @@ extension ObjectDecoder {
         map.refuseOthers(ignoring: Self.objectFields)
         guard let metadata else { return nil }
         return Pod(
-            namespace: metadata.namespace ?? Self.defaultNamespace, name: metadata.name, labels: metadata.labels,
-            namedPorts: namedPorts, addresses: addresses, hostNetwork: hostNetwork)
+            namespace: metadata.namespace ?? Self.defaultNamespace, name: metadata.name, uid: metadata.uid,
+            labels: metadata.labels, namedPorts: namedPorts, addresses: addresses, hostNetwork: hostNetwork)
     }
 
     /// `onlyIfRestarted`: an init container's ports count only if it runs on beside the others (a sidecar).

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Model
+package import Model
 
 /// Reads objects from their fields, whatever they were written in. Every error names its field; an object with one is
 /// no object.
@@ -26,12 +26,17 @@ package enum ObjectDecoder {
         ].map { ($0.name, $0) })
 
     /// The object at `field`, which is of `kind`; nil, with everything that is wrong reported, if it can't be used.
-    package static func decode(_ kind: Kind, _ field: Field) -> DecodedObject? {
+    ///
+    /// - Parameter known: the entities, beside those that everybody knows, whose addresses the source can tell; policies
+    ///   that speak of others are refused.
+    package static func decode(
+        _ kind: Kind, _ field: Field, knowing known: Set<SkeinNetworkPolicy.Entity> = []
+    ) -> DecodedObject? {
         let log = field.log
         log.object = nameForErrors(kind.name, field.node)
         let problemsBefore = log.problems.count
         guard let map = field.mapping() else { return nil }
-        let (object, validate) = decode(kind, map)
+        let (object, validate) = decode(kind, map, known)
         // What was read in part only would be reported a second time, and wrongly.
         guard let object, log.problems.count == problemsBefore else { return nil }
         for error in validate() { field.descendant(error.path).report(error.text) }
@@ -41,15 +46,19 @@ package enum ObjectDecoder {
     /// One object by itself, as an API server sends it: its kind is known from where it was asked for.
     ///
     /// - Throws: `ObjectProblems` with all that is wrong; the object must not be used in part.
-    package static func decode(_ kind: Kind, _ node: FieldNode) throws(ObjectProblems) -> DecodedObject {
+    package static func decode(
+        _ kind: Kind, _ node: FieldNode, knowing known: Set<SkeinNetworkPolicy.Entity> = []
+    ) throws(ObjectProblems) -> DecodedObject {
         let log = FieldLog()
-        guard let object = decode(kind, Field(node: node, log: log)) else {
+        guard let object = decode(kind, Field(node: node, log: log), knowing: known) else {
             throw ObjectProblems(list: log.problems)
         }
         return object
     }
 
-    private static func decode(_ kind: Kind, _ map: FieldMap) -> (DecodedObject?, () -> [FieldError]) {
+    private static func decode(
+        _ kind: Kind, _ map: FieldMap, _ known: Set<SkeinNetworkPolicy.Entity>
+    ) -> (DecodedObject?, () -> [FieldError]) {
         switch kind.name {
         case "Namespace":
             let namespace = decodeNamespace(map)
@@ -59,7 +68,10 @@ package enum ObjectDecoder {
             return (pod.map { .pod($0) }, { pod?.validate() ?? [] })
         case SkeinNetworkPolicy.namespacedKind, SkeinNetworkPolicy.clusterKind:
             let policy = decodeSkeinPolicy(map, isNamespaced: kind.isNamespaced)
-            return (policy.map { .skeinNetworkPolicy($0) }, { policy.map { $0.validate() + $0.unsupported() } ?? [] })
+            return (
+                policy.map { .skeinNetworkPolicy($0) },
+                { policy.map { $0.validate() + $0.unsupported(knowing: known) } ?? [] }
+            )
         case ClusterNetworkPolicy.kind:
             let policy = decodeClusterNetworkPolicy(map)
             return (policy.map { .clusterNetworkPolicy($0) }, { policy?.validate() ?? [] })

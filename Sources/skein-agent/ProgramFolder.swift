@@ -15,10 +15,17 @@ enum ProgramFolder {
     }
 
     private static func besideExecutable() -> String? {
+        ExecutableFolder.path.map { folder in
+            "/" + (folder.split(separator: "/").dropLast() + ["lib", "skein", "bpf"]).joined(separator: "/")
+        }
+    }
+}
+
+/// Where the agent's own program lies.
+enum ExecutableFolder {
+    static var path: String? {
         guard let path = unsafe realpath("/proc/self/exe", nil) else { return nil }
         defer { unsafe free(path) }
-        let executable = unsafe String(cString: path)
-        let parts = executable.split(separator: "/").dropLast(2)
-        return "/" + (parts + ["lib", "skein", "bpf"]).joined(separator: "/")
+        return "/" + (unsafe String(cString: path)).split(separator: "/").dropLast().joined(separator: "/")
     }
 }

@@ -21,6 +21,8 @@ struct SkeinAgent: AsyncParsableCommand {
         version: version)
 
     @OptionGroup(title: "Paths") var paths: PathOptions
+    @OptionGroup(title: "Cluster") var cluster: ClusterOptions
+    @OptionGroup(title: "Container runtime") var runtime: RuntimeOptions
     @OptionGroup(title: "Network") var network: NetworkOptions
     @OptionGroup(title: "Deny lists") var denyLists: DenyListOptions
     @OptionGroup(title: "Events") var events: EventOptions
@@ -32,11 +34,15 @@ struct SkeinAgent: AsyncParsableCommand {
     var uninstall = false
 
     func validate() throws {
-        guard !uninstall else { return }
-        if paths.manifests == nil { throw ValidationError("--manifests is missing: where are the policies?") }
-        if network.podCidr.isEmpty {
-            throw ValidationError("--pod-cidr is missing: which addresses may pods have?")
+        if uninstall, runtime.installCni != nil {
+            throw ValidationError("--uninstall and --install-cni contradict each other")
         }
+        guard !uninstall, runtime.installCni == nil else { return }
+        _ = try choice()
+    }
+
+    private func choice() throws -> SourceChoice {
+        try cluster.choice(manifests: paths.manifests, hasPodCIDR: !network.podCidr.isEmpty)
     }
 
     func run() async throws {
@@ -44,13 +50,17 @@ struct SkeinAgent: AsyncParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         let logger = Log.makeLogger(logging)
         do {
+            if let folder = runtime.installCni { return try installPlugin(into: folder, logger) }
             let datapath = try datapathConfiguration()
             let directory = RunDirectory(paths.runDir)
             if uninstall {
                 try Uninstallation.run(directory, datapath, logger: logger)
                 return
             }
-            let service = try AgentService(settings: settings(directory), datapath: datapath, logger: logger)
+            let choice = try choice()
+            let settings = settings(directory, choice)
+            let source = try SourceFactory.make(choice, directory, logger: logger)
+            let service = try AgentService(settings: settings, datapath: datapath, source: source, logger: logger)
             let group = ServiceGroup(
                 configuration: .init(
                     services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
@@ -61,10 +71,23 @@ struct SkeinAgent: AsyncParsableCommand {
         }
     }
 
-    private func settings(_ directory: RunDirectory) -> AgentSettings {
+    private func installPlugin(into folder: String, _ logger: Logger) throws {
+        let program = runtime.cniBinary ?? "\(ExecutableFolder.path ?? "")/\(PluginInstallation.name)"
+        let isNew = try PluginInstallation.install(program, into: folder)
+        logger.notice("CNI plugin \(isNew ? "installed" : "was there")", metadata: ["folder": "\(folder)"])
+    }
+
+    private func settings(_ directory: RunDirectory, _ choice: SourceChoice) -> AgentSettings {
         var settings = AgentSettings(
-            version: Self.version, manifests: paths.manifests ?? "", podRanges: network.podCidr,
-            runDirectory: directory, socket: paths.socket)
+            version: Self.version, manifests: paths.manifests, podRanges: network.podCidr, runDirectory: directory,
+            socket: paths.socket)
+        if case .cluster(let member) = choice {
+            var cluster = ClusterMembership(nodeName: member.nodeName, labelFilter: member.labelFilter)
+            if let seconds = self.cluster.addPatience { cluster.addPatience = .seconds(seconds) }
+            settings.cluster = cluster
+        }
+        settings.cniFolder = runtime.cniFolder
+        settings.healthPort = runtime.healthPort == 0 ? nil : runtime.healthPort
         settings.mtu = network.mtu
         settings.nodeAddresses = network.nodeAddress
         settings.flowTimeouts = flowTimeouts.timeouts

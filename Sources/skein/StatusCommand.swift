@@ -22,6 +22,7 @@ struct Status: ParsableCommand {
         fields.add("Ready", status.ready ? "yes" : "no: " + status.notReady.joined(separator: "\n"))
         if status.ready, !status.notReady.isEmpty { fields.add("Degraded", status.notReady.joined(separator: "\n")) }
         if let manifests = status.manifests { fields.add("Manifests", manifests) }
+        if let cluster = status.cluster { addCluster(cluster, to: &fields) }
         fields.add("Node", status.nodeAddresses.map(\.description).joined(separator: ", "))
         fields.add("Pod ranges", podRanges(status))
         fields.add("Pod MTU", "\(status.mtu)")
@@ -40,6 +41,24 @@ struct Status: ParsableCommand {
             fields.add("Refused", status.manifestErrors.map(manifestError).joined(separator: "\n"))
         }
         return fields.text
+    }
+
+    private static func addCluster(_ cluster: ClusterInfo, to fields: inout Fields) {
+        var server = cluster.server
+        if let since = cluster.awaySince {
+            server += " does not answer, for \(Format.age(since: since))" + (cluster.problem.map { ": \($0)" } ?? "")
+        }
+        fields.add("API server", server)
+        fields.add(
+            "Cluster",
+            "this is node \(cluster.node), one of \(cluster.nodes); \(cluster.identities) identities, "
+                + "\(cluster.remoteAddresses) addresses of other nodes' pods")
+        fields.add(
+            "Pod CIDRs",
+            cluster.podRanges.isEmpty ? "none yet" : cluster.podRanges.map(\.description).joined(separator: ", "))
+        if !cluster.wrongClaims.isEmpty {
+            fields.add("Not believed", cluster.wrongClaims.joined(separator: "\n"))
+        }
     }
 
     private static func agentLine(_ status: AgentStatus) -> String {
@@ -90,6 +109,6 @@ struct Status: ParsableCommand {
     private static func manifestError(_ error: ManifestError) -> String {
         let place = error.file + (error.line.map { ":\($0)" } ?? "")
         let what = [error.object, error.field].compactMap(\.self).joined(separator: " ")
-        return "\(place): \(what.isEmpty ? "" : what + ": ")\(error.message)"
+        return (place.isEmpty ? "" : place + ": ") + (what.isEmpty ? "" : what + ": ") + error.message
     }
 }

@@ -6,9 +6,16 @@ import NetTypes
 extension Agent {
     /// Reserves a number and addresses, or gives the reservation that this container and interface have already.
     ///
-    /// Nothing is in the kernel yet. A reservation that never gets attached expires.
+    /// Nothing is in the kernel yet. A reservation that never gets attached expires. In a cluster it waits until the pod
+    /// and its identity are known, so that nobody is wired who can't be attached.
     /// - Throws: `APIError`; then nothing is reserved.
-    package func allocate(_ request: AllocateRequest) throws -> AllocateReply {
+    package func allocate(_ request: AllocateRequest) async throws -> AllocateReply {
+        guard settings.cluster != nil else { return try reserve(request) }
+        return try await reserveWhenKnown(request)
+    }
+
+    /// `allocate` of what may be done now.
+    func reserve(_ request: AllocateRequest) throws -> AllocateReply {
         let key = EndpointKey(containerID: request.containerID, interface: request.interface)
         if let problem = conditions.blocking.first {
             throw APIError(code: APIError.Code.notReady, message: problem, retryable: true)
@@ -62,7 +69,7 @@ extension Agent {
             gateway6: Gateway.ipv6, mtu: mtu, state: record.state)
     }
 
-    private func validate(_ request: AllocateRequest) throws(APIError) {
+    func validate(_ request: AllocateRequest) throws(APIError) {
         func reject(_ field: String, _ problem: String) -> APIError {
             APIError(code: APIError.Code.badRequest, message: "\(field) \(problem)")
         }

@@ -9,15 +9,19 @@ extension Agent {
     /// Puts an endpoint's policy into the kernel and the programs onto its veth, in this order: from the first packet
     /// on the pod has its policy. Returns when all of it is so.
     ///
+    /// In a cluster it waits until the identity of the pod's labels, as they are then, is known.
+    ///
     /// - Parameter ifindex: of the host side of the veth.
     /// - Throws: `APIError`; then an endpoint that was pending is gone with all that was reserved for it.
-    package func attach(_ key: EndpointKey, ifindex: UInt32) throws {
+    package func attach(_ key: EndpointKey, ifindex: UInt32) async throws {
+        guard settings.cluster != nil else { return try attachNow(key, ifindex: ifindex) }
+        try await attachWhenKnown(key, ifindex: ifindex)
+    }
+
+    /// `attach` of what may be done now.
+    func attachNow(_ key: EndpointKey, ifindex: UInt32) throws {
         let datapath = try requireDatapath()
-        guard let record = endpointTable[key] else {
-            throw APIError(
-                code: APIError.Code.notFound, message: "endpoint \(key) is unknown: its reservation is gone",
-                retryable: true)
-        }
+        guard let record = endpointTable[key] else { throw Self.unreserved(key) }
         if record.state == .ready, record.ifindex == ifindex { return }
         if record.state == .ready {
             // The pod that runs is no business of whoever asks for another device.
@@ -33,6 +37,7 @@ extension Agent {
             if let ready = endpointTable.markReady(key, ifindex: ifindex, at: clock.seconds) {
                 try store.save(ready)
             }
+            tellCluster()
         } catch {
             undo(record)
             throw apiError(error, "endpoint \(key) (\(record.podText))")
@@ -40,6 +45,12 @@ extension Agent {
         logger.info(
             "endpoint ready",
             metadata: ["endpoint": "\(record.number)", "pod": "\(record.podText)", "device": "\(record.hostInterface)"])
+    }
+
+    static func unreserved(_ key: EndpointKey) -> APIError {
+        APIError(
+            code: APIError.Code.notFound, message: "endpoint \(key) is unknown: its reservation is gone",
+            retryable: true)
     }
 
     /// The plugin may name only the device that was agreed on.
@@ -78,12 +89,13 @@ extension Agent {
     }
 
     /// Takes back what `allocate` and `attach` did. The plugin removes the veth, which is in its hands.
-    private func undo(_ record: EndpointRecord) {
+    func undo(_ record: EndpointRecord) {
         log(record, "detach") { try datapath?.removeEndpoint(record.number) }
         policy.removeEndpoint(record.number)
         applyPolicyOrNote()
         log(record, "forget") { try store.remove(record.key) }
         forget(record)
+        tellCluster()
     }
 
     /// Frees an endpoint's number and addresses. It is out of the kernel and of the store by now.

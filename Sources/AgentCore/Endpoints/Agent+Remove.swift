@@ -7,6 +7,7 @@ extension Agent {
     /// - Throws: `APIError`; then the endpoint is still known, and the call can be made again.
     package func delete(_ key: EndpointKey) throws {
         _ = Tombstone(key).takeBack(in: settings.runDirectory.path)
+        endWaiting(key)
         do {
             guard let record = endpointTable[key] else {
                 // What an ADD that was killed, or a lost file, may have left.
@@ -73,6 +74,7 @@ extension Agent {
         policy.removeEndpoint(record.number)
         applyPolicyOrNote()
         log(record, "remember") { try store.save(gone) }
+        tellCluster()
     }
 
     /// The device goes first, so that there is never one without programs; last the reservation, so that its addresses
@@ -84,5 +86,7 @@ extension Agent {
         try datapath?.removeEndpoint(record.number)
         try store.remove(record.key)
         forget(record)
+        tellCluster()
+        bell.ring()
     }
 }

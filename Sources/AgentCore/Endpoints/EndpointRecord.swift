@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import AgentIPC
+package import Model
 package import NetTypes
 
 /// What names an endpoint to the container runtime.
@@ -16,6 +17,8 @@ package struct EndpointRecord: Hashable, Codable, Sendable {
     package var podUID: String?
     /// Labels that the runtime sent; those of a manifest's Pod win over them.
     package var labels: [String: String]?
+    /// What the pod is known by in a cluster; nil without one, and while pending.
+    package var identity: EndpointIdentity?
     package var ipv4: IPAddress?
     package var ipv6: IPAddress?
     package var hostInterface: String
@@ -63,5 +66,36 @@ package struct EndpointRecord: Hashable, Codable, Sendable {
 
     package static func podMAC(endpoint: UInt16) -> MACAddress {
         MACAddress(value: MACAddress.gateway(endpoint: endpoint).value | 1 << 24)
+    }
+}
+
+/// Labels and the number that a cluster has given them.
+package struct EndpointIdentity: Hashable, Codable, Sendable {
+    package let number: IdentityNumber
+    package let labels: SecurityLabels
+
+    package init(number: IdentityNumber, labels: SecurityLabels) {
+        self.number = number
+        self.labels = labels
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case number, labels
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        number = try container.decode(IdentityNumber.self, forKey: .number)
+        guard let labels = SecurityLabels(flat: try container.decode([String: String].self, forKey: .labels)) else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .labels, in: container, debugDescription: "these are no pod's labels")
+        }
+        self.labels = labels
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(number, forKey: .number)
+        try container.encode(labels.flat, forKey: .labels)
     }
 }

@@ -60,6 +60,12 @@ package struct EndpointTable: Sendable {
         return record
     }
 
+    /// nil when there is no such record.
+    package mutating func setIdentity(_ identity: EndpointIdentity, of key: EndpointKey) -> EndpointRecord? {
+        records[key]?.identity = identity
+        return records[key]
+    }
+
     /// ready -> gone; nil when there is no such record or it was not ready.
     package mutating func markGone(_ key: EndpointKey, at time: Int64) -> EndpointRecord? {
         guard var record = records[key], record.state == .ready else { return nil }

@@ -68,6 +68,7 @@ extension PolicyController {
                 namedPorts: pods[text]?.namedPorts ?? [])
         }
         guard let pod = pods[text] else {
+            if let remote = remoteParty(text, ipv4: ipv4) { return remote }
             throw APIError(
                 code: APIError.Code.notFound,
                 message: "\"\(text)\" is no pod that this node knows, nor an address, \"host\" or \"world\"")
@@ -76,6 +77,17 @@ extension PolicyController {
         return PolicyParty(
             name: text, address: Self.choose(pod.addresses, ipv4), labels: securityLabels(of: pod),
             namedPorts: pod.namedPorts)
+    }
+
+    /// A pod of another node of the cluster.
+    private func remoteParty(_ text: String, ipv4: Bool?) -> PolicyParty? {
+        let parts = text.split(separator: "/", maxSplits: 1)
+        guard parts.count == 2, let endpoint = peers.endpoint(of: String(parts[0]), String(parts[1])),
+            let address = Self.choose(endpoint.addresses, ipv4)
+        else { return nil }
+        var party = compiler.party(at: address)
+        party.name = text
+        return party
     }
 
     private static func choose(_ addresses: [IPAddress], _ ipv4: Bool?) -> IPAddress? {
@@ -90,6 +102,10 @@ extension PolicyController {
             peer.endpoint = party.address.flatMap { endpoint(at: $0)?.number }
         } else if party.isHost {
             peer.identity = ReservedIdentity.host.rawValue
+        } else if party.entities.contains(.kubeAPIServer) {
+            peer.identity = ReservedIdentity.kubeAPIServer.rawValue
+        } else if party.entities.contains(.remoteNode) {
+            peer.identity = ReservedIdentity.remoteNode.rawValue
         } else {
             let world = party.address.map { $0.isIPv4 ? ReservedIdentity.worldIPv4 : .worldIPv6 } ?? .world
             peer.identity = world.rawValue

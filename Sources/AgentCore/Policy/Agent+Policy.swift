@@ -7,12 +7,30 @@ package import Model
 import PolicyEngine
 
 extension Agent {
-    /// Takes in what the manifests say now. What can't be put into the kernel is tried again later; until then the
+    /// Takes in what the source says now. What can't be put into the kernel is tried again later; until then the
     /// kernel enforces what it did before.
     package func apply(_ changes: [ResourceChange]) {
         for change in changes { policy.apply(change) }
+        forgetPolicies(changes)
+        takePodRanges()
+        settleIdentities()
+        defer { bell.ring() }
         guard datapath != nil else { return }
         if conditions[.policy] == nil { applyPolicyOrNote() } else { rebuild() }
+        tellCluster()
+    }
+
+    /// Of objects that are gone nothing is told any more.
+    private func forgetPolicies(_ changes: [ResourceChange]) {
+        guard settings.cluster != nil else { return }
+        for change in changes {
+            switch change {
+            case .networkPolicy(let reference, nil), .skeinNetworkPolicy(let reference, nil),
+                .clusterNetworkPolicy(let reference, nil):
+                outbox.forget(reference)
+            default: break
+            }
+        }
     }
 
     /// Compiles what has changed and switches the kernel to it.
@@ -22,13 +40,14 @@ extension Agent {
     func applyPolicy(collecting: Bool = false) throws {
         let datapath = try requireDatapath()
         let changeset = policy.commit(collecting: collecting)
-        guard !changeset.isEmpty else { return }
+        guard !changeset.isEmpty else { return tellPolicies() }
         do {
             for cookie in policy.takeRenamedCookies(of: changeset) { try datapath.resetRuleHits(cookie) }
             let report = try datapath.apply(changeset)
             logger.debug("policy applied", metadata: ["writes": "\(report.writes)", "removed": "\(report.removed)"])
+            tellPolicies()
         } catch {
-            note(.policy, "the kernel keeps the last policy that fitted: \(error)")
+            fellBehind(error)
             throw error
         }
     }
@@ -55,9 +74,16 @@ extension Agent {
         do {
             try load()
             note(.policy, nil)
+            tellCluster()
         } catch {
-            note(.policy, "the kernel keeps the last policy that fitted: \(error)")
+            fellBehind(error)
         }
+    }
+
+    private func fellBehind(_ error: any Error) {
+        let problem = "the kernel keeps the last policy that fitted: \(error)"
+        note(.policy, problem)
+        tellPolicies(problem)
     }
 
     /// Makes a datapath for all that is wanted. Until the first endpoint is attached to it nothing that is live changes.
@@ -78,6 +104,7 @@ extension Agent {
         }
         policy = recompiled
         datapath = fresh
+        tellPolicies()
         for record in ready { attachAgain(record, to: fresh) }
         try fresh.finishStart(denyingOn: settings.denyListFolder == nil ? nil : settings.denyListDevice)
         applyDenyLists()

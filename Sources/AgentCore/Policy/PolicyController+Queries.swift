@@ -8,7 +8,7 @@ extension PolicyController {
     /// "namespace/name" of whoever has an address, where it is a pod.
     package func podName(at address: IPAddress) -> String? {
         if let endpoint = endpoint(at: address) { return endpoint.podText }
-        return remotePod(at: address).map { "\($0.namespace)/\($0.name)" }
+        return remotePodName(at: address)
     }
 
     /// The policy objects that select an endpoint, in the order of their names.
@@ -34,9 +34,16 @@ extension PolicyController {
         for number in endpoints.keys.sorted() {
             if let view = view(of: number) { local[view.identity, default: []].append(number) }
         }
-        let reserved = [ReservedIdentity.host, .worldIPv4, .worldIPv6].map { identity in
+        var reserved = [ReservedIdentity.host, .worldIPv4, .worldIPv6].map { identity in
             IdentityInfo(
                 number: identity.rawValue, name: identity.name, addresses: identity == .host ? nodeAddresses.count : 0)
+        }
+        if cluster != nil {
+            let others = peers.nodes.values.reduce(0) { $0 + ($1.name == peers.ownName ? 0 : $1.addresses.count) }
+            for (identity, count) in [(ReservedIdentity.remoteNode, others), (.kubeAPIServer, peers.apiServers.count)] {
+                reserved.append(IdentityInfo(number: identity.rawValue, name: identity.name, addresses: count))
+            }
+            reserved.sort { $0.number < $1.number }
         }
         return reserved
             + compiler.identityList.map { number, labels, addresses in
@@ -51,6 +58,6 @@ extension PolicyController {
 
     /// The number of an identity that some known pod has.
     func identity(of labels: SecurityLabels) -> IdentityNumber? {
-        compiler.identityList.first { $0.labels == labels }?.number
+        knownIdentities.number(of: labels) ?? compiler.identityList.first { $0.labels == labels }?.number
     }
 }

@@ -3,12 +3,13 @@ package import Model
 package import NetTypes
 package import PolicyEngine
 
-/// What the manifests, the endpoints and the node say, and the compiler that makes the kernel's tables of it.
+/// What the source, the endpoints and the node say, and the compiler that makes the kernel's tables of it.
 ///
 /// It keeps all that the compiler was told, so that everything can be compiled from nothing when the kernel could not
 /// follow. Changes are staged as they come; `commit()` gives what has to be written since the last one.
 package struct PolicyController {
     private(set) var namespaces: [String: Namespace] = [:]
+    /// With a folder all that it has, in a cluster those of this node.
     private(set) var pods: [String: Pod] = [:]
     /// Objects may have several parts, for different pods.
     private(set) var policies: [ObjectReference: [PolicyObject]] = [:]
@@ -16,12 +17,30 @@ package struct PolicyController {
     package private(set) var nodeAddresses: Set<IPAddress> = []
     private var podsByAddress: [IPAddress: Set<String>] = [:]
     private var endpointsByAddress: [IPAddress: UInt16] = [:]
-    private(set) var compiler = PolicyCompiler()
+    var compiler = PolicyCompiler()
     private var views: [UInt16: EndpointView] = [:]
     /// What each cookie stood for when it was last seen in a row.
     private var origins: [UInt32: RuleOrigin] = [:]
 
-    package init() {}
+    /// nil: a folder is the source.
+    package let cluster: ClusterMembership?
+    /// Empty, with a folder.
+    package var peers: ClusterPeers
+    package internal(set) var knownIdentities = KnownIdentities()
+    /// Endpoints whose labels may be others, or have another number; see `takeUnsettled()`.
+    var unsettled: Set<UInt16> = []
+    /// Those of them that wait for a number.
+    var waiting: Set<UInt16> = []
+    /// What the cluster is told of this node's endpoints may be another thing now.
+    package var endpointsChanged = true
+    /// Objects that have come, or changed, since the kernel last held all that there was.
+    package private(set) var pendingPolicies: Set<ObjectReference> = []
+
+    /// - Parameter cluster: how this node is a member of one; nil: a folder is the source.
+    package init(cluster: ClusterMembership? = nil) {
+        self.cluster = cluster
+        peers = ClusterPeers(ownName: cluster?.nodeName ?? "")
+    }
 
     package var policyCount: Int { policies.count }
 
@@ -31,7 +50,9 @@ package struct PolicyController {
     ///
     /// - Parameter collecting: also what makes the tables smaller, though nothing needs it.
     package mutating func commit(collecting: Bool = false) -> Changeset {
+        for address in peers.takeTouched() { stage(address) }
         let changeset = compiler.commit(collecting: collecting)
+        if !changeset.views.isEmpty { endpointsChanged = true }
         for (number, view) in changeset.views where endpoints[number] != nil { views[number] = view }
         return changeset
     }
@@ -67,10 +88,10 @@ package struct PolicyController {
         compiler = PolicyCompiler()
         views = [:]
         origins = [:]
+        for (number, labels) in knownIdentities.all { compiler.stage(identity: number, labels) }
         for (reference, parts) in policies { compiler.stage(parts, of: reference) }
         for record in endpoints.values { stage(record) }
-        for address in nodeAddresses { stage(address) }
-        for address in podsByAddress.keys { stage(address) }
+        for address in nodeAddresses.union(podsByAddress.keys).union(peers.addresses) { stage(address) }
     }
 
     package mutating func apply(_ change: ResourceChange) {
@@ -82,7 +103,17 @@ package struct PolicyController {
             setPolicy(reference, policy.map { PolicyObject.objects(of: $0) } ?? [])
         case .clusterNetworkPolicy(let reference, let policy):
             setPolicy(reference, policy.map { [PolicyObject($0)] } ?? [])
+        case .node(let name, let node): peers.setNode(name, node)
+        case .endpointSlice(let name, let slice): peers.setSlice(name, slice)
+        case .apiServers(let addresses): peers.setAPIServers(addresses)
+        case .identity(let number, let labels): setIdentity(number, labels, confirmed: true)
         }
+    }
+
+    /// The objects that are told of as in force from now on.
+    package mutating func takePendingPolicies() -> Set<ObjectReference> {
+        defer { pendingPolicies = [] }
+        return pendingPolicies
     }
 
     /// Adds an endpoint, or takes in what has changed of it.
@@ -96,6 +127,9 @@ package struct PolicyController {
         guard let record = endpoints.removeValue(forKey: number) else { return }
         compiler.stageRemoval(ofEndpoint: number)
         views[number] = nil
+        unsettled.remove(number)
+        waiting.remove(number)
+        endpointsChanged = true
         for address in record.addresses where endpointsByAddress[address] == number {
             endpointsByAddress[address] = nil
         }
@@ -115,7 +149,7 @@ extension PolicyController {
     private mutating func setNamespace(_ name: String, _ namespace: Namespace?) {
         guard namespaces[name] != namespace else { return }
         namespaces[name] = namespace
-        for record in endpoints.values where record.podNamespace == name { stage(record) }
+        for record in endpoints.values where record.podNamespace == name { restage(record) }
         for pod in pods.values where pod.namespace == name {
             for address in pod.addresses { stage(address) }
         }
@@ -125,47 +159,65 @@ extension PolicyController {
         let old = pods[key]
         guard old != pod else { return }
         pods[key] = pod
-        let oldAddresses = Set(old.map(Self.peerAddresses) ?? [])
-        let newAddresses = Set(pod.map(Self.peerAddresses) ?? [])
+        let oldAddresses = Set(old.map(peerAddresses) ?? [])
+        let newAddresses = Set(pod.map(peerAddresses) ?? [])
         for address in oldAddresses.subtracting(newAddresses) {
             podsByAddress[address]?.remove(key)
             if podsByAddress[address]?.isEmpty == true { podsByAddress[address] = nil }
         }
         for address in newAddresses { podsByAddress[address, default: []].insert(key) }
         for address in oldAddresses.union(newAddresses) { stage(address) }
-        for record in endpoints.values where record.podKey == key { stage(record) }
+        for record in endpoints.values where record.podKey == key { restage(record) }
     }
 
     private mutating func setPolicy(_ reference: ObjectReference, _ parts: [PolicyObject]) {
+        // Also one whose rules are as they were: its status is another version's.
+        if parts.isEmpty { pendingPolicies.remove(reference) } else { pendingPolicies.insert(reference) }
         guard policies[reference] ?? [] != parts else { return }
         policies[reference] = parts.isEmpty ? nil : parts
         compiler.stage(parts, of: reference)
     }
 
-    /// Pods in the node's network have its addresses, which are not theirs alone.
-    private static func peerAddresses(_ pod: Pod) -> [IPAddress] { pod.hostNetwork ? [] : pod.addresses }
+    /// Pods in the node's network have its addresses, which are not theirs alone. A cluster tells of other nodes' pods in
+    /// slices; this node's are known by their endpoints.
+    private func peerAddresses(_ pod: Pod) -> [IPAddress] {
+        pod.hostNetwork || cluster != nil ? [] : pod.addresses
+    }
 }
 
 extension PolicyController {
-    /// The labels that hold for an endpoint's pod: the manifest's, else those that the runtime sent, else none.
+    /// The labels that hold for an endpoint's pod: those of the identity that the cluster gave it, else the object's, else
+    /// those that the runtime sent, else none.
     package func labels(of record: EndpointRecord) -> Labels {
-        if let pod = manifestPod(of: record) { return pod.labels }
+        if let identity = record.identity { return identity.labels.podLabels }
+        if let pod = pod(of: record) { return pod.labels }
         return Labels((record.labels ?? [:]).map { (key: $0.key, value: $0.value) })
     }
 
     func securityLabels(of record: EndpointRecord) -> SecurityLabels {
-        SecurityLabels(
-            namespace: record.podNamespace, namespaces[record.podNamespace], podLabels: labels(of: record))
+        if let identity = record.identity { return identity.labels }
+        return filtered(
+            SecurityLabels(
+                namespace: record.podNamespace, namespaces[record.podNamespace], podLabels: labels(of: record)))
     }
 
     func securityLabels(of pod: Pod) -> SecurityLabels {
-        SecurityLabels(namespace: pod.namespace, namespaces[pod.namespace], podLabels: pod.labels)
+        filtered(SecurityLabels(namespace: pod.namespace, namespaces[pod.namespace], podLabels: pod.labels))
     }
 
-    private func manifestPod(of record: EndpointRecord) -> Pod? {
+    private func filtered(_ labels: SecurityLabels) -> SecurityLabels {
+        cluster?.labelFilter.filtered(labels) ?? labels
+    }
+
+    func pod(of record: EndpointRecord) -> Pod? {
         guard !record.podName.isEmpty, let pod = pods[record.podKey], !pod.hostNetwork else { return nil }
+        // A cluster's pod may be followed by another one of its name while its sandbox is still there.
+        if cluster != nil, let uid = record.podUID, let other = pod.uid, uid != other { return nil }
         return pod
     }
+
+    /// The ports of an endpoint's pod that have names.
+    package func namedPorts(of record: EndpointRecord) -> [NamedPort] { pod(of: record)?.namedPorts ?? [] }
 
     /// The endpoint that has an address, if one of this node does.
     func endpoint(at address: IPAddress) -> EndpointRecord? {
@@ -178,18 +230,34 @@ extension PolicyController {
         return manifestPod(at: address)
     }
 
+    /// "namespace/name" of a pod of another node, as manifests or slices tell.
+    func remotePodName(at address: IPAddress) -> String? {
+        if let pod = remotePod(at: address) { return "\(pod.namespace)/\(pod.name)" }
+        guard !nodeAddresses.contains(address), endpointsByAddress[address] == nil else { return nil }
+        return peers.claim(at: address).map { "\($0.endpoint.namespace)/\($0.endpoint.podName)" }
+    }
+
+    /// Its pod or the pod's namespace has changed.
+    private mutating func restage(_ record: EndpointRecord) {
+        unsettled.insert(record.number)
+        stage(record)
+    }
+
     private mutating func stage(_ record: EndpointRecord) {
+        endpointsChanged = true
         compiler.stage(
             PolicyEndpoint(
                 number: record.number, addresses: record.addresses, labels: securityLabels(of: record),
-                namedPorts: manifestPod(of: record)?.namedPorts ?? []))
+                namedPorts: namedPorts(of: record)))
     }
 
-    /// Tells the compiler who has an address if no endpoint does. Whoever is nearest has it: the node itself, then a pod
-    /// of the manifests.
+    /// Tells the compiler who has an address if no endpoint does. Whoever is nearest has it: the node itself, then another
+    /// node or its pod, or a pod of the manifests.
     private mutating func stage(_ address: IPAddress) {
         if nodeAddresses.contains(address) {
-            compiler.stage(.host, at: address)
+            compiler.stage(peers.host(at: address), at: address)
+        } else if let peer = peers.peer(at: address) {
+            compiler.stage(peer, at: address)
         } else if let pod = manifestPod(at: address) {
             compiler.stage(.pod(securityLabels(of: pod), namedPorts: pod.namedPorts), at: address)
         } else {

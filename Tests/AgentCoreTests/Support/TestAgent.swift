@@ -90,16 +90,23 @@ final class TestNode: Sendable {
     func advance(seconds: Int64) { time.withLock { $0 += seconds * 1_000 } }
 
     func makeAgent(ranges: [String] = ["10.1.0.0/24", "fd00:1::/64"], endpoints: UInt16 = 100) throws -> Agent {
-        var settings = AgentSettings(
-            version: "test", manifests: "/manifests", podRanges: ranges.compactMap { Prefix($0) },
-            runDirectory: directory)
-        settings.endpointLimit = endpoints
+        try makeAgent(
+            AgentSettings(
+                version: "test", manifests: "/manifests", podRanges: ranges.compactMap { Prefix($0) },
+                runDirectory: directory, endpointLimit: endpoints))
+    }
+
+    func makeAgent(_ settings: AgentSettings, reports: SourceReports = SourceReports()) throws -> Agent {
         let kernel = kernel
+        return try Agent(
+            settings: settings, host: host, store: store, clock: clock, logger: Self.logger, reports: reports
+        ) { try FakeDatapath(kernel) }
+    }
+
+    static var logger: Logger {
         var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         logger.logLevel = .critical
-        return try Agent(settings: settings, host: host, store: store, clock: clock, logger: logger) {
-            try FakeDatapath(kernel)
-        }
+        return logger
     }
 
     /// An agent that has started with these resources.
@@ -111,8 +118,10 @@ final class TestNode: Sendable {
 
     /// All that the plugin does for ADD.
     @discardableResult
-    func addPod(_ name: String, to agent: Agent, labels: [String: String]? = nil) async throws -> AllocateReply {
-        let reply = try await agent.allocate(Self.request(name, labels: labels))
+    func addPod(
+        _ name: String, to agent: Agent, labels: [String: String]? = nil, uid: String? = nil
+    ) async throws -> AllocateReply {
+        let reply = try await agent.allocate(Self.request(name, labels: labels, uid: uid))
         try await agent.attach(Self.key(name), ifindex: host.addLink(reply.hostInterface))
         return reply
     }
@@ -120,21 +129,21 @@ final class TestNode: Sendable {
     static func key(_ name: String) -> EndpointKey { EndpointKey(containerID: "container-\(name)", interface: "eth0") }
 
     static func request(
-        _ name: String, labels: [String: String]? = nil, network: String = "skein"
+        _ name: String, labels: [String: String]? = nil, uid: String? = nil, network: String = "skein"
     ) -> AllocateRequest {
         AllocateRequest(
             containerID: key(name).containerID, interface: "eth0", netns: "/run/netns/\(name)", network: network,
-            podNamespace: "default", podName: name, labels: labels)
+            podNamespace: "default", podName: name, podUID: uid, labels: labels)
     }
 }
 
 extension ResourceChange {
     static func pod(
-        _ name: String, namespace: String = "default", labels: Labels = [:], ports: [NamedPort] = [],
-        addresses: [String] = [], hostNetwork: Bool = false
+        _ name: String, namespace: String = "default", uid: String? = nil, labels: Labels = [:],
+        ports: [NamedPort] = [], addresses: [String] = [], hostNetwork: Bool = false
     ) -> ResourceChange {
         let pod = Pod(
-            namespace: namespace, name: name, labels: labels, namedPorts: ports,
+            namespace: namespace, name: name, uid: uid, labels: labels, namedPorts: ports,
             addresses: addresses.compactMap { IPAddress($0) }, hostNetwork: hostNetwork)
         return .pod(pod.reference, pod)
     }
