@@ -45,6 +45,7 @@ extension Agent {
         } catch {
             note(.repair, "the maps can't be compared with what they should be: \(error)")
         }
+        syncNodeRoutes()
         Heap.trim()
     }
 

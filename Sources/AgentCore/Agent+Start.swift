@@ -15,13 +15,10 @@ extension Agent {
     /// - Parameter resources: the first batch of the source, all that there is.
     package func start(_ resources: [ResourceChange]) throws {
         if settings.setsSysctls { try host.enableForwarding() }
-        if let fixed = settings.mtu {
-            mtu = fixed
-        } else if let found = try host.defaultMTU() {
-            mtu = found
-        }
         for change in resources { policy.apply(change) }
         takePodRanges()
+        mtu = try podMTU()
+        try makeOverlay()
         try restoreEndpoints()
         policy.setNodeAddresses(try nodeAddresses())
         for record in endpointTable.all where record.state == .ready { policy.setEndpoint(record) }
@@ -34,6 +31,7 @@ extension Agent {
             // The maps are filled and endpoints attached; what is left is retried.
             note(.policy, "\(error)")
         }
+        syncNodeRoutes()
         conditions.set(.starting, nil)
         tellCluster()
         bell.ring()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import AgentIPC
-import Datapath
+package import Datapath
 import IPAM
 package import Logging
 import Manifests
@@ -19,7 +19,7 @@ package actor Agent {
     let host: any HostNetwork
     let store: any EndpointStoring
     let tombstones: TombstoneFolder
-    let makeDatapath: @Sendable () throws -> any DatapathControl
+    let makeDatapath: @Sendable (OverlayDevice?) throws -> any DatapathControl
     let clock: AgentClock
     let logger: Logger
     let reports: SourceReports
@@ -40,6 +40,8 @@ package actor Agent {
     var lastTicket: UInt64 = 0
     var conditions = Conditions()
     var mtu: UInt32 = 1_500
+    /// nil: there are no tunnels.
+    var overlay: OverlayDevice?
     var adopted = false
     var lastRebuild: Int64 = 0
     var flowPace = FlowPace()
@@ -51,12 +53,12 @@ package actor Agent {
 
     /// - Parameters:
     ///   - store: where endpoints are remembered.
-    ///   - makeDatapath: makes a datapath afresh, adopting what an earlier one left pinned. Called at the start, and again
+    ///   - makeDatapath: makes a datapath afresh, with the device for tunnels, adopting what an earlier one left pinned. Called at the start, and again
     ///     when the kernel has fallen behind and is to be filled from nothing.
     package init(
         settings: AgentSettings, host: any HostNetwork, store: any EndpointStoring, clock: AgentClock = .system,
         logger: Logger, reports: SourceReports = SourceReports(),
-        makeDatapath: @escaping @Sendable () throws -> any DatapathControl
+        makeDatapath: @escaping @Sendable (OverlayDevice?) throws -> any DatapathControl
     ) throws {
         self.settings = settings
         self.host = host
@@ -68,7 +70,7 @@ package actor Agent {
         tombstones = TombstoneFolder(runDirectory: settings.runDirectory.path)
         startedAt = clock.milliseconds()
         endpointTable = EndpointTable(limit: settings.endpointLimit)
-        policy = PolicyController(cluster: settings.cluster)
+        policy = PolicyController(cluster: settings.cluster, routing: settings.routing, nodes: settings.nodeLimit)
         savedPools = try Self.savedPools(settings)
         pools = NodePools()
         if settings.cluster == nil {

@@ -48,7 +48,11 @@ package struct AgentService: Service {
         agent = try Agent(
             settings: settings, host: host, store: EndpointStore(directory: settings.runDirectory.endpoints),
             logger: logger, reports: reports
-        ) { try Datapath(datapath) }
+        ) { overlay in
+            var datapath = datapath
+            datapath.overlay = overlay
+            return try Datapath(datapath)
+        }
     }
 
     package func run() async throws {

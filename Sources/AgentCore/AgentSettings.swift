@@ -11,8 +11,12 @@ package struct AgentSettings: Sendable {
     package var cluster: ClusterMembership?
     /// Not for a cluster, which says them itself.
     package var podRanges: [Prefix]
-    /// nil: that of the default route's device, else 1500.
+    /// nil: that of the device that leads to the other nodes, less what a tunnel takes; without such a device 1500.
     package var mtu: UInt32?
+    /// How pods of other nodes are reached; nil: not at all.
+    package var routing: Routing?
+    /// The first node number that the datapath has no room for.
+    package var nodeLimit = 8_192
     package var runDirectory: RunDirectory
     package var socket: String
     /// Addresses of this node beside those of its devices.

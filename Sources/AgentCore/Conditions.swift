@@ -17,6 +17,8 @@ package struct Conditions: Sendable {
         /// The runtime, or the cluster, could not be told that the node is ready.
         case announcement
         case host
+        /// The host's routes to other nodes' pods are not all there.
+        case nodeRoutes
         case map(String)
     }
 

@@ -17,6 +17,10 @@ package protocol DatapathControl: AnyObject {
     func removeEndpoint(_ number: UInt16) throws
     func finishStart(denyingOn device: String?) throws
     func judgeAgain() throws
+    /// Where tunnels to a node end; nil: nowhere any more.
+    func setNode(_ number: UInt32, _ address: IPAddress?) throws
+    /// Puts the programs on the overlay device again, which was made anew.
+    func attachOverlay() throws
     func collectFlows(timeouts: FlowTimeouts) throws -> FlowReport
     func forgetFlows(of addresses: Set<IPAddress>) throws -> Int
     func verifyAndRepair(against desired: Changeset) throws -> RepairReport

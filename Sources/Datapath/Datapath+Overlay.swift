@@ -48,7 +48,7 @@ extension Datapath {
     }
 
     /// Puts the programs on the overlay device; without one, takes those of an earlier start away.
-    func attachOverlay() throws {
+    package func attachOverlay() throws {
         guard let overlay, let device = configuration.overlay else { return try detachOverlay() }
         if usesTCX {
             try rcu.run {

@@ -24,6 +24,7 @@ struct SkeinAgent: AsyncParsableCommand {
     @OptionGroup(title: "Cluster") var cluster: ClusterOptions
     @OptionGroup(title: "Container runtime") var runtime: RuntimeOptions
     @OptionGroup(title: "Network") var network: NetworkOptions
+    @OptionGroup(title: "Other nodes") var routing: RoutingOptions
     @OptionGroup(title: "Deny lists") var denyLists: DenyListOptions
     @OptionGroup(title: "Events") var events: EventOptions
     @OptionGroup(title: "Connections") var flowTimeouts: FlowTimeoutOptions
@@ -38,11 +39,16 @@ struct SkeinAgent: AsyncParsableCommand {
             throw ValidationError("--uninstall and --install-cni contradict each other")
         }
         guard !uninstall, runtime.installCni == nil else { return }
-        _ = try choice()
+        _ = try routing(try choice())
     }
 
     private func choice() throws -> SourceChoice {
         try cluster.choice(manifests: paths.manifests, hasPodCIDR: !network.podCidr.isEmpty)
+    }
+
+    private func routing(_ choice: SourceChoice) throws -> Routing? {
+        if case .cluster = choice { return try routing.routing(isMember: true) }
+        return try routing.routing(isMember: false)
     }
 
     func run() async throws {
@@ -58,7 +64,8 @@ struct SkeinAgent: AsyncParsableCommand {
                 return
             }
             let choice = try choice()
-            let settings = settings(directory, choice)
+            var settings = settings(directory, choice)
+            settings.routing = try routing(choice)
             let source = try SourceFactory.make(choice, directory, logger: logger)
             let service = try AgentService(settings: settings, datapath: datapath, source: source, logger: logger)
             let group = ServiceGroup(
@@ -92,6 +99,7 @@ struct SkeinAgent: AsyncParsableCommand {
         settings.nodeAddresses = network.nodeAddress
         settings.flowTimeouts = flowTimeouts.timeouts
         settings.endpointLimit = UInt16(clamping: maps.mapEndpoints - 1)
+        settings.nodeLimit = maps.mapNodes
         settings.denyListFolder = denyLists.denyLists
         settings.denyListDevice = denyLists.xdpDevice
         settings.setsSysctls = !network.noSysctl

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import AgentIPC
+import Datapath
 import NetTypes
 
 extension Agent {
@@ -8,7 +9,9 @@ extension Agent {
         do {
             if changes.contains(.lost) {
                 try checkLinks()
+                if overlay != nil, try host.link(named: OverlayRequest.defaultName) == nil { try remakeOverlay() }
             } else {
+                if let index = overlay?.ifindex, changes.contains(.linkRemoved(index: index)) { try remakeOverlay() }
                 for case .linkRemoved(let index) in changes {
                     for record in endpointTable.all where record.ifindex == index { markGone(record) }
                 }
@@ -19,6 +22,7 @@ extension Agent {
             if changes.contains(.routes) || changes.contains(.lost) {
                 // Where a flow leaves for was decided with the old routes.
                 try datapath?.judgeAgain()
+                syncNodeRoutes()
             }
             note(.host, nil)
         } catch {

@@ -45,7 +45,7 @@ package protocol HostNetwork: Sendable {
     func link(named name: String) throws -> HostLink?
     /// One that is not there is no error.
     func deleteLink(named name: String) throws
-    /// Addresses of the node's devices, pods' links and loopback left out.
+    /// Addresses of the node's devices, pods' links, the overlay and loopback left out.
     func addresses() throws -> Set<IPAddress>
     /// Of the device that the default route leaves by; nil without one.
     func defaultMTU() throws -> UInt32?
@@ -69,7 +69,7 @@ package protocol HostNetwork: Sendable {
     func changes() throws -> AsyncStream<HostChange>
 }
 
-/// What happened to the host's network. Pods' own routes and neighbours are not reported.
+/// What happened to the host's network. Pods' and the overlay's own routes and neighbours are not reported.
 package enum HostChange: Hashable, Sendable {
     /// An address came or went.
     case addresses

@@ -103,13 +103,14 @@ extension HostLink {
 struct HostChangeFilter {
     /// What of a device decides about routes over it.
     private struct Traits: Equatable {
-        let isPodLink: Bool
+        /// A pod's, or the one for tunnels: what happens to them is Skein's own doing.
+        let isOurs: Bool
         let isUp: Bool
         let isRunning: Bool
         let mtu: UInt32
 
         init(_ link: Link) {
-            isPodLink = HostLink(link).isPodLink
+            isOurs = HostLink(link).isPodLink || link.name == OverlayRequest.defaultName
             isUp = link.isUp
             isRunning = link.isRunning
             mtu = link.mtu
@@ -128,14 +129,14 @@ struct HostChangeFilter {
             let traits = Traits(link)
             let old = links.updateValue(traits, forKey: link.index)
             // IPv4 routes over a device that goes down vanish without a word of their own.
-            return traits.isPodLink || old == traits ? nil : .routes
+            return traits.isOurs || old == traits ? nil : .routes
         case .linkRemoved(let link):
             links[link.index] = nil
             return .linkRemoved(index: UInt32(bitPattern: link.index))
         case .address(let address), .addressRemoved(let address):
-            return links[address.link]?.isPodLink == true ? nil : .addresses
+            return links[address.link]?.isOurs == true ? nil : .addresses
         case .route(let route), .routeRemoved(let route):
-            return route.link.map { links[$0]?.isPodLink == true } == true ? nil : .routes
+            return route.link.map { links[$0]?.isOurs == true } == true ? nil : .routes
         case .neighbour, .neighbourRemoved:
             return nil
         case .overflow:

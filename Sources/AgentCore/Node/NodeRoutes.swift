@@ -4,8 +4,8 @@ package import NetTypes
 
 /// How pods of different nodes reach each other.
 package enum Routing: Hashable, Sendable {
-    /// In VXLAN tunnels to this UDP port.
-    case tunnel(port: UInt16)
+    /// In VXLAN tunnels to this UDP port, between the nodes' IPv4 or IPv6 addresses.
+    case tunnel(port: UInt16, isIPv6: Bool)
     /// As they are. Nodes on the same link get routes to each other's pods; anything else is the network's business.
     case native
 }
@@ -25,6 +25,22 @@ package struct NodeRoute: Hashable, Sendable {
         self.link = link
         self.gateway = gateway
         self.source = source
+    }
+}
+
+extension Routing {
+    /// What a tunnel adds to a packet: the outer IP header, UDP, VXLAN (RFC 7348, 5) and the inner Ethernet header.
+    var overhead: UInt32 {
+        switch self {
+        case .tunnel(_, let isIPv6): isIPv6 ? 70 : 50
+        case .native: 0
+        }
+    }
+
+    /// The address of a node that tunnels lead to.
+    func tunnelAddress(of node: ClusterNode) -> IPAddress? {
+        guard case .tunnel(_, let isIPv6) = self else { return nil }
+        return node.addresses.first { $0.isIPv4 != isIPv6 }
     }
 }
 

@@ -20,6 +20,7 @@ package struct TunnelTable: Sendable {
     private var free: [UInt32] = []
     private var added: [Write] = []
     private var removed: [UInt32] = []
+    private var hasReused = false
 
     /// - Parameter limit: the first number that there is no room for.
     package init(limit: Int) {
@@ -50,11 +51,20 @@ package struct TunnelTable: Sendable {
             defer { next += 1 }
             return next
         }
-        return free.isEmpty ? nil : free.removeFirst()
+        guard !free.isEmpty else { return nil }
+        hasReused = true
+        return free.removeFirst()
     }
 
     /// More nodes than there are numbers for.
     package var isFull: Bool { next >= limit && free.isEmpty }
+
+    /// Whether numbers were given away again since the last call: then every flow must be judged once more before the
+    /// kernel knows their new meaning, as it may name them still.
+    package mutating func takeReused() -> Bool {
+        defer { hasReused = false }
+        return hasReused
+    }
 
     /// What the kernel must know before the peers that name it.
     package mutating func takeAdded() -> [Write] {

@@ -17,6 +17,7 @@ extension Agent {
         defer { bell.ring() }
         guard datapath != nil else { return }
         if conditions[.policy] == nil { applyPolicyOrNote() } else { rebuild() }
+        settleNodes()
         tellCluster()
     }
 
@@ -43,6 +44,7 @@ extension Agent {
         guard !changeset.isEmpty else { return tellPolicies() }
         do {
             for cookie in policy.takeRenamedCookies(of: changeset) { try datapath.resetRuleHits(cookie) }
+            try writeNewNodes(to: datapath)
             let report = try datapath.apply(changeset)
             logger.debug("policy applied", metadata: ["writes": "\(report.writes)", "removed": "\(report.removed)"])
             tellPolicies()
@@ -95,7 +97,8 @@ extension Agent {
         let changeset = recompiled.commit()
         // A fresh set's counters begin at nothing.
         _ = recompiled.takeRenamedCookies(of: changeset)
-        let fresh = try makeDatapath()
+        let fresh = try makeDatapath(overlay)
+        for (number, address) in recompiled.tunnels.takeAll() { try fresh.setNode(number, address) }
         _ = try fresh.apply(changeset)
         let ready = endpointTable.all.filter { $0.state == .ready }
         for record in ready {

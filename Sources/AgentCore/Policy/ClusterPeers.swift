@@ -76,6 +76,18 @@ package struct ClusterPeers: Sendable {
         return server(at: address, .outside)
     }
 
+    /// The other node that has an address, or whose pod does.
+    package func node(at address: IPAddress) -> String? {
+        if let nodes = nodesByAddress[address] { return nodes.contains(ownName) ? nil : nodes.min() }
+        return claim(at: address)?.node
+    }
+
+    /// All that a node has is to be looked at again: how it is reached has changed.
+    package mutating func touch(node: String) {
+        touched.formUnion(nodes[node]?.addresses ?? [])
+        touched.formUnion(believed.filter { claims[$0]?.node == node })
+    }
+
     /// This node itself, which has the address.
     package func host(at address: IPAddress) -> PolicyPeer { server(at: address, .host) ?? .host }
 

@@ -26,6 +26,11 @@ package struct PolicyController {
     package let cluster: ClusterMembership?
     /// Empty, with a folder.
     package var peers: ClusterPeers
+    let routing: Routing?
+    /// Empty, without tunnels.
+    package var tunnels: TunnelTable
+    /// Nodes have come, gone or changed since the routes to them were made.
+    package var nodesChanged = false
     package internal(set) var knownIdentities = KnownIdentities()
     /// Endpoints whose labels may be others, or have another number; see `takeUnsettled()`.
     var unsettled: Set<UInt16> = []
@@ -37,8 +42,10 @@ package struct PolicyController {
     package private(set) var pendingPolicies: Set<ObjectReference> = []
 
     /// - Parameter cluster: how this node is a member of one; nil: a folder is the source.
-    package init(cluster: ClusterMembership? = nil) {
+    package init(cluster: ClusterMembership? = nil, routing: Routing? = nil, nodes limit: Int = 0) {
         self.cluster = cluster
+        self.routing = routing
+        tunnels = TunnelTable(limit: limit)
         peers = ClusterPeers(ownName: cluster?.nodeName ?? "")
     }
 
@@ -103,7 +110,7 @@ package struct PolicyController {
             setPolicy(reference, policy.map { PolicyObject.objects(of: $0) } ?? [])
         case .clusterNetworkPolicy(let reference, let policy):
             setPolicy(reference, policy.map { [PolicyObject($0)] } ?? [])
-        case .node(let name, let node): peers.setNode(name, node)
+        case .node(let name, let node): setNode(name, node)
         case .endpointSlice(let name, let slice): peers.setSlice(name, slice)
         case .apiServers(let addresses): peers.setAPIServers(addresses)
         case .identity(let number, let labels): setIdentity(number, labels, confirmed: true)
@@ -146,6 +153,15 @@ package struct PolicyController {
 }
 
 extension PolicyController {
+    private mutating func setNode(_ name: String, _ node: ClusterNode?) {
+        guard peers.nodes[name] != node else { return }
+        peers.setNode(name, node)
+        nodesChanged = true
+        guard name != peers.ownName else { return }
+        // Whoever is on the node is reached under another number now.
+        if tunnels.set(name, node.flatMap { routing?.tunnelAddress(of: $0) }) { peers.touch(node: name) }
+    }
+
     private mutating func setNamespace(_ name: String, _ namespace: Namespace?) {
         guard namespaces[name] != namespace else { return }
         namespaces[name] = namespace
@@ -257,7 +273,7 @@ extension PolicyController {
         if nodeAddresses.contains(address) {
             compiler.stage(peers.host(at: address), at: address)
         } else if let peer = peers.peer(at: address) {
-            compiler.stage(peer, at: address)
+            compiler.stage(peer, at: address, node: peers.node(at: address).map { tunnels.number(of: $0) } ?? 0)
         } else if let pod = manifestPod(at: address) {
             compiler.stage(.pod(securityLabels(of: pod), namedPorts: pod.namedPorts), at: address)
         } else {

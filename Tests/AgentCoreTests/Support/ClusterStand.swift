@@ -16,11 +16,14 @@ struct ClusterStand {
         node = try TestNode()
     }
 
-    func makeAgent(patience: Duration = .seconds(60), reports: SourceReports = SourceReports()) throws -> Agent {
-        try node.makeAgent(
-            AgentSettings(
-                version: "test", cluster: ClusterMembership(nodeName: "node-1", addPatience: patience),
-                runDirectory: node.directory, endpointLimit: 100), reports: reports)
+    func makeAgent(
+        patience: Duration = .seconds(60), reports: SourceReports = SourceReports(), routing: Routing? = nil
+    ) throws -> Agent {
+        var settings = AgentSettings(
+            version: "test", cluster: ClusterMembership(nodeName: "node-1", addPatience: patience),
+            runDirectory: node.directory, endpointLimit: 100)
+        settings.routing = routing
+        return try node.makeAgent(settings, reports: reports)
     }
 
     /// Starts an agent with the objects, lets it talk to the directory while `body` runs, and stops it.

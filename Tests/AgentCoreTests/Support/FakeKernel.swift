@@ -20,6 +20,8 @@ final class FakeKernel: Sendable {
         case remove(UInt16)
         case finishStart
         case judgeAgain
+        case setNode(UInt32, IPAddress?)
+        case attachOverlay
         case forgetFlows(Set<IPAddress>)
     }
 
@@ -38,6 +40,9 @@ final class FakeKernel: Sendable {
         var flowReport = FlowReport()
         var repairs: [String] = []
         var denied: [DenyList] = []
+        /// What each datapath was made for.
+        var overlays: [OverlayDevice?] = []
+        var nodes: [UInt32: IPAddress] = [:]
     }
 
     private let state = Mutex(State())
@@ -76,11 +81,12 @@ final class FakeDatapath: DatapathControl {
     private let kernel: FakeKernel
     private let number: Int
 
-    init(_ kernel: FakeKernel) throws {
+    init(_ kernel: FakeKernel, overlay: OverlayDevice? = nil) throws {
         self.kernel = kernel
         number = try kernel.perform(.make, .make) { state in
             let number = state.sets.count + 1
             state.sets[number] = TableState()
+            state.overlays.append(overlay)
             return number
         }
     }
@@ -118,6 +124,10 @@ final class FakeDatapath: DatapathControl {
         try kernel.perform(.finishStart, .finishStart) { [number] in $0.live = number }
     }
     func judgeAgain() throws { try kernel.perform(nil, .judgeAgain) }
+    func setNode(_ number: UInt32, _ address: IPAddress?) throws {
+        try kernel.perform(nil, .setNode(number, address)) { $0.nodes[number] = address }
+    }
+    func attachOverlay() throws { try kernel.perform(nil, .attachOverlay) }
 
     func collectFlows(timeouts: FlowTimeouts) throws -> FlowReport {
         try kernel.perform(.collectFlows, nil) { $0.flowReport }

@@ -100,7 +100,7 @@ final class TestNode: Sendable {
         let kernel = kernel
         return try Agent(
             settings: settings, host: host, store: store, clock: clock, logger: Self.logger, reports: reports
-        ) { try FakeDatapath(kernel) }
+        ) { try FakeDatapath(kernel, overlay: $0) }
     }
 
     static var logger: Logger {

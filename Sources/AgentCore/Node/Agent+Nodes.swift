@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+import Datapath
+import Logging
+import Model
+
+// Reaching the other nodes' pods.
+extension Agent {
+    /// What a pod's packet may weigh on its way to the other nodes, in bytes.
+    func podMTU() throws -> UInt32 {
+        if let fixed = settings.mtu { return fixed }
+        let own = policy.peers.ownNode?.addresses ?? []
+        let found = try own.lazy.compactMap { [host] in try host.mtu(ofLinkWith: $0) }.first ?? host.defaultMTU()
+        return (found ?? 1_500) - (settings.routing?.overhead ?? 0)
+    }
+
+    /// Makes the device for tunnels, or what is there fit; without tunnels there is none.
+    func makeOverlay() throws {
+        guard case .tunnel(let port, let isIPv6) = settings.routing else { return }
+        let index = try host.makeOverlay(OverlayRequest(index: overlay?.ifindex, port: port, mtu: mtu))
+        overlay = OverlayDevice(name: OverlayRequest.defaultName, ifindex: index, port: port, isIPv6: isIPv6)
+    }
+
+    /// Somebody has removed the device for tunnels: it comes back under the index that the programs know.
+    func remakeOverlay() throws {
+        logger.warning("the overlay device was removed: it is made again")
+        try makeOverlay()
+        try datapath?.attachOverlay()
+        syncNodeRoutes()
+    }
+
+    /// Before the changeset whose peers name them.
+    func writeNewNodes(to datapath: any DatapathControl) throws {
+        if policy.tunnels.takeReused() { try datapath.judgeAgain() }
+        for (number, address) in policy.tunnels.takeAdded() { try datapath.setNode(number, address) }
+    }
+
+    /// After the changeset that named them last, and the routes in step with the nodes.
+    func settleNodes() {
+        guard policy.nodesChanged else { return }
+        policy.nodesChanged = false
+        guard let datapath, conditions[.policy] == nil else { return }
+        do {
+            for (number, address) in policy.tunnels.takeRemoved() { try datapath.setNode(number, address) }
+        } catch {
+            logger.error("a node's number can't be cleared", metadata: ["error": "\(error)"])
+        }
+        syncNodeRoutes()
+    }
+
+    /// Makes the host's routes to other nodes' pods what they should be. What fails is tried again by maintenance.
+    package func syncNodeRoutes() {
+        guard settings.cluster != nil else { return }
+        do {
+            let wanted = try wantedNodeRoutes()
+            let actual = try host.nodeRoutes()
+            for route in actual.subtracting(wanted) where !wanted.contains(where: { $0.replaces(route) }) {
+                try host.removeNodeRoute(route)
+            }
+            var problems: [String] = []
+            for route in wanted.subtracting(actual) {
+                do { try host.addNodeRoute(route) } catch { problems.append("\(route.destination): \(error)") }
+            }
+            note(.nodeRoutes, problems.isEmpty ? nil : "no route to \(problems.sorted().joined(separator: "; "))")
+        } catch {
+            note(.nodeRoutes, "routes to other nodes' pods can't be made: \(error)")
+        }
+    }
+
+    private func wantedNodeRoutes() throws -> Set<NodeRoute> {
+        let own = policy.peers.ownNode ?? ClusterNode(name: policy.peers.ownName)
+        let others = policy.peers.nodes.values.filter { $0.name != own.name }
+        switch settings.routing {
+        case nil: return []
+        case .native: return try NodeRoute.direct(to: others) { [host] in try host.directLink(to: $0) }
+        case .tunnel:
+            guard let overlay else { return [] }
+            return NodeRoute.byTunnel(to: others, from: own, overlay: overlay.ifindex, policy.tunnels)
+        }
+    }
+}
+
+extension NodeRoute {
+    /// The kernel keeps one route to a destination: adding this one takes the other's place.
+    fileprivate func replaces(_ other: NodeRoute) -> Bool { destination == other.destination }
+}
