@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# 200 pods at once, and their times; then none, and nothing of them left.
+
+many=200
+
+many_pods() {
+    cat <<END
+apiVersion: apps/v1
+kind: Deployment
+metadata: {namespace: many, name: many}
+spec:
+  replicas: $many
+  selector: {matchLabels: {app: many}}
+  template:
+    metadata: {labels: {app: many, suite: e2e}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      topologySpreadConstraints:
+      - {maxSkew: 5, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: DoNotSchedule,
+         labelSelector: {matchLabels: {app: many}}}
+      containers:
+      - name: echo
+        image: $probe_image
+        imagePullPolicy: Never
+        args: [serve, "7000"]
+        readinessProbe: {tcpSocket: {port: 7000}, periodSeconds: 1}
+END
+}
+
+all_many_ready() { [ "$(kubectl -n many get deployment many -o 'jsonpath={.status.readyReplicas}')" = "$many" ]; }
+no_pods_in() { [ -z "$(kubectl -n "$1" get pods -o name)" ]; }
+
+# percentiles: median, p99 and maximum of the numbers that it reads.
+percentiles() {
+    sort -n | awk '{ v[NR] = $1 } END { if (!NR) { print "none"; exit }
+        m = int((NR + 1) / 2); p = int(NR * 0.99 + 0.5); if (p < 1) p = 1
+        printf "%d of them: median %d ms, p99 %d ms, longest %d ms\n", NR, v[m], v[p], v[NR] }'
+}
+
+# sandbox_times SINCE: milliseconds of each sandbox, by what containerd says of its beginning and its end.
+sandbox_times() {
+    local node
+    for node in $(node_names); do
+        sed -n '/^time="/p' "$run/logs/$node.containerd.log" | awk -v since="$1" '
+            { split($1, t, "\""); if (t[2] < since) next }
+            /RunPodSandbox for &PodSandboxMetadata/ {
+                match($0, /Uid:[^,]*/); uid = substr($0, RSTART, RLENGTH)
+                if ($0 ~ /returns sandbox id/) { if (uid in began) print began[uid], t[2] } else began[uid] = t[2]
+            }'
+    done | while read -r from to; do
+        echo $((($(date -d "$to" +%s%N) - $(date -d "$from" +%s%N)) / 1000000))
+    done
+}
+# ready_times: milliseconds from a pod's start on its node to Ready; Kubernetes keeps whole seconds.
+ready_times() {
+    kubectl -n many get pods -o 'jsonpath={range .items[*]}{.metadata.creationTimestamp} {
+        .status.conditions[?(@.type=="Ready")].lastTransitionTime}{"\n"}{end}' | while read -r from to; do
+        [ -z "$to" ] || echo $((($(date -d "$to" +%s) - $(date -d "$from" +%s)) * 1000))
+    done
+}
+# The ADDs of a node as its agent counts them, if it does.
+add_times() {
+    local node
+    for node in $(node_names); do
+        on_node "$node" curl -s -m 5 http://127.0.0.1:9879/metrics | grep -E '^skein_cni_add' || true
+    done
+}
+
+veths() { on_node "$1" ip -o link show type veth | wc -l; }
+# inventory NODE: what grows with pods. Each line is a fact; two inventories are equal when nothing is left.
+inventory() {
+    local agent
+    echo "veths $(veths "$1")"
+    has_agents || return 0
+    agent=$(agent_of "$1")
+    # Used addresses, endpoints, identities and rows of every map, but for those that count traffic.
+    in_system exec "$agent" -c agent -- /usr/bin/skein status 2>/dev/null | grep -E '^(Endpoints|Pod ranges|  +[0-9a-f.:]+/)'
+    in_system exec "$agent" -c agent -- /usr/bin/skein map list 2>/dev/null |
+        awk '$1 !~ /flows|fragments|events|counters|hits/ { print "map", $1, $2, $3 }'
+}
+is_as_before() { [ "$(inventory "$1")" = "${before[$1]}" ]; }
+identities_of_many() { kubectl get skeinidentities -o 'jsonpath={.items[*].spec.labels}' | grep -c '"many"'; }
+no_identity_left() { [ "$(identities_of_many)" = 0 ]; }
+no_endpoint_left() { ! kubectl get skeinendpointslices -o yaml | grep -q 'namespace: many'; }
+
+topic_many() {
+    local began since node
+    local -A before=()
+    heading "$many pods at once ($mode)"
+    kubectl create namespace many >/dev/null
+    for node in $(node_names); do before[$node]=$(inventory "$node"); done
+    began=$(milliseconds) since=$(date -u +%FT%T)
+    many_pods | kubectl apply -f - >/dev/null
+    check "all of them are ready" within 300 all_many_ready
+    say "after $((($(milliseconds) - began) / 1000)) s"
+    say "from creation to Ready: $(ready_times | percentiles)"
+    say "sandboxes (kubelet to containerd and back): $(sandbox_times "$since" | percentiles)"
+    ! has_agents || add_times | quote
+    began=$(milliseconds)
+    kubectl -n many delete deployment many --wait >/dev/null
+    check "all of them are deleted" within 180 no_pods_in many
+    say "after $((($(milliseconds) - began) / 1000)) s"
+    for node in $(node_names); do
+        check "$node is as it was before: links, addresses, map rows" within 60 is_as_before "$node"
+        is_as_before "$node" || diff <(echo "${before[$node]}") <(inventory "$node") | quote || true
+    done
+    if has_agents; then
+        check "no slice names one of them" within 60 no_endpoint_left
+        check "the operator has collected their identities" within 300 no_identity_left
+    fi
+    kubectl delete namespace many --wait >/dev/null
+}
