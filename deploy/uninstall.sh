@@ -109,6 +109,7 @@ in_namespace delete pods -l app.kubernetes.io/name=skein-uninstall --wait >/dev/
 echo "accounts and kinds"
 in_namespace delete rolebinding/skein-operator role/skein-operator lease/skein-operator \
     serviceaccount/skein-agent serviceaccount/skein-operator --ignore-not-found
+k -n default delete rolebinding/skein-agent role/skein-agent --ignore-not-found
 k delete clusterrolebinding/skein-agent clusterrolebinding/skein-operator clusterrole/skein-agent \
     clusterrole/skein-operator --ignore-not-found
 k delete crd "${kinds[@]/%/.skein.dev}" --ignore-not-found --timeout "${timeout}s"

@@ -49,7 +49,7 @@ agent_killed() {
 runtime_restarted() {
     "$e2e/cluster.sh" stop node1.containerd
     "$e2e/cluster.sh" start node1.containerd
-    check "containerd is back" within 30 on_node node1 "$bin/ctr" version
+    check "containerd is back" within 30 quietly on_node node1 "$bin/ctr" version
     check "its node is ready" within 60 node_is_ready node1
     nothing_lost "containerd restarted"
     check "a new pod gets its network" new_pod_works after-containerd node1

@@ -53,18 +53,12 @@ sandbox_times() {
         echo $((($(date -d "$to" +%s%N) - $(date -d "$from" +%s%N)) / 1000000))
     done
 }
-# ready_times: milliseconds from a pod's start on its node to Ready; Kubernetes keeps whole seconds.
+# ready_times: milliseconds from a pod's creation to Ready; Kubernetes keeps whole seconds.
 ready_times() {
-    kubectl -n many get pods -o 'jsonpath={range .items[*]}{.metadata.creationTimestamp} {
-        .status.conditions[?(@.type=="Ready")].lastTransitionTime}{"\n"}{end}' | while read -r from to; do
+    local from to fields='{range .items[*]}{.metadata.creationTimestamp} '
+    fields+='{.status.conditions[?(@.type=="Ready")].lastTransitionTime}{"\n"}{end}'
+    kubectl -n many get pods -o "jsonpath=$fields" | while read -r from to; do
         [ -z "$to" ] || echo $((($(date -d "$to" +%s) - $(date -d "$from" +%s)) * 1000))
-    done
-}
-# The ADDs of a node as its agent counts them, if it does.
-add_times() {
-    local node
-    for node in $(node_names); do
-        on_node "$node" curl -s -m 5 http://127.0.0.1:9879/metrics | grep -E '^skein_cni_add' || true
     done
 }
 
@@ -97,7 +91,6 @@ topic_many() {
     say "after $((($(milliseconds) - began) / 1000)) s"
     say "from creation to Ready: $(ready_times | percentiles)"
     say "sandboxes (kubelet to containerd and back): $(sandbox_times "$since" | percentiles)"
-    ! has_agents || add_times | quote
     began=$(milliseconds)
     kubectl -n many delete deployment many --wait >/dev/null
     check "all of them are deleted" within 180 no_pods_in many

@@ -61,8 +61,9 @@ END
 
 # A slice that says that the liar's addresses, which are of another node, have the client's identity.
 identity_of() { # NAMESPACE POD
-    kubectl get skeinendpointslices -o "jsonpath={range .items[*].endpoints[?(@.podName==\"$2\")]}{.namespace} {
-        .identity}{\"\n\"}{end}" | awk -v namespace="$1" '$1 == namespace { print $2 }' | head -n 1
+    kubectl get skeinendpointslices -o \
+        "jsonpath={range .items[*].endpoints[?(@.podName==\"$2\")]}{.namespace} {.identity}{\"\n\"}{end}" |
+        awk -v namespace="$1" '$1 == namespace && !n++ { print $2 }'
 }
 lying_slice() { # NODE
     cat <<END
@@ -123,7 +124,7 @@ no list configmaps -A
 no create pods -A
 no delete pods -A
 no create pods/exec -A
-no patch nodes
+no update nodes
 no delete nodes
 no delete skeinidentities
 no update skeinidentities
@@ -141,10 +142,10 @@ END
 yes create customresourcedefinitions
 yes patch customresourcedefinitions/skeinnodes.skein.dev
 yes delete skeinidentities
-yes update leases/skein-operator -n kube-system
+yes patch leases/skein-operator -n kube-system
 no delete customresourcedefinitions/skeinnodes.skein.dev
 no patch customresourcedefinitions/gauges.lab.example
-no update leases/kube-scheduler -n kube-system
+no patch leases/kube-scheduler -n kube-system
 no create leases -n default
 no get secrets -A
 no list pods -A
