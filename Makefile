@@ -84,7 +84,7 @@ $(BIN)/.built: $(SWIFT_INPUTS) | deps
 export SKEIN_BIN_DIR := $(abspath $(BIN))
 export SKEIN_BPF_DIR := $(abspath $(BPF))
 
-.PHONY: test demo demo-stop bench e2e-cluster e2e-stop
+.PHONY: test demo demo-stop bench e2e e2e-cluster e2e-stop
 test: build check-cni ## run every test suite (FILTER=Name for some; as root, else the kernel's are skipped)
 	$(say) SWIFT 'tests (debug)'
 	$(Q)swift build --build-tests
@@ -95,6 +95,9 @@ demo: build ## policies at work between real network namespaces (KEEP=1 leaves i
 
 demo-stop: ## end what `make demo KEEP=1` left running
 	$(Q)deploy/demo/stop.sh
+
+e2e: image ## Skein on a real Kubernetes (MODE=tunnel or native, TOPICS='policies many' for some, KEEP=1; as root)
+	$(Q)KEEP=$(KEEP) deploy/e2e/suite.sh $(if $(MODE),--mode $(MODE)) $(TOPICS)
 
 e2e-cluster: ## a real Kubernetes of NODES=3 nodes on this machine, without a pod network (built once; as root)
 	$(Q)deploy/e2e/cluster.sh up $(or $(NODES),3)
@@ -112,7 +115,7 @@ $(BIN)/.bench: $(SWIFT_INPUTS) $(BENCH_INPUTS) $(BIN)/.built
 
 # ------------------------------------------------------------------------ lint
 SWIFT_SOURCES := Package.swift Sources Tests deploy
-C_SOURCES := $(shell find bpf Sources -name '*.[ch]' -not -path 'bpf/include/*')
+C_SOURCES := $(shell find bpf Sources deploy -name '*.[ch]' -not -path 'bpf/include/*')
 # Scripts that others include are read along with those.
 SCRIPTS := .ci/run $(shell find deploy -name '*.sh' -perm -u+x)
 CHECK_IMPORTS := $(BUILD)/lint/check-imports

@@ -46,7 +46,11 @@ spec:
   containers:
   - name: uninstall
     image: $image
-    command: [/usr/bin/skein-agent, --uninstall, --cni-conf-dir=/host/cni/net.d, --install-cni=/host/cni/bin]
+    command:
+    - /usr/bin/skein-agent
+    - --uninstall
+    - --uninstall-file=/host/cni/net.d/10-skein.conflist
+    - --uninstall-file=/host/cni/bin/skein-cni
     securityContext:
       allowPrivilegeEscalation: false
       capabilities: {drop: [ALL], add: [$capabilities]}

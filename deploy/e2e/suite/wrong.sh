@@ -117,13 +117,13 @@ rights_of_accounts() {
 yes list pods -A
 yes watch networkpolicies -A
 yes create skeinidentities
-yes patch nodes/status
-yes patch skeinnetworkpolicies/status -A
+yes patch nodes --subresource=status
+yes patch skeinnetworkpolicies --subresource=status -A
 no get secrets -A
 no list configmaps -A
 no create pods -A
 no delete pods -A
-no create pods/exec -A
+no create pods --subresource=exec -A
 no update nodes
 no delete nodes
 no delete skeinidentities
@@ -134,7 +134,7 @@ no create skeinnetworkpolicies -A
 no delete networkpolicies -A
 no create customresourcedefinitions
 no get leases -n kube-system
-no create serviceaccounts/token -A
+no create serviceaccounts --subresource=token -A
 no impersonate users
 no escalate clusterroles
 END
@@ -150,6 +150,7 @@ no create leases -n default
 no get secrets -A
 no list pods -A
 no patch nodes
+no patch nodes --subresource=status
 no create skeinidentities
 no create skeinendpointslices
 no create skeinnetworkpolicies -A
