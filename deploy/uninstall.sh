@@ -7,7 +7,9 @@
 # nodes' own routing gives them, without policy; new ones wait for another CNI.
 # Calling it again is no error; a node that was away is done by the next call.
 #
-# usage: uninstall.sh [--keep-policies]   with kubectl's current context; $KUBECTL is another command
+# usage: uninstall.sh [--keep-policies]   with kubectl's current context
+#
+#   KUBECTL, IMAGE, NAMESPACE: other ones; TIMEOUT: seconds
 set -euo pipefail
 
 namespace=${NAMESPACE:-kube-system}
@@ -18,7 +20,7 @@ kinds=(skeinendpointslices skeinidentities skeinnodes skeinnetworkpolicies skein
 case ${1:-} in
     '') ;;
     --keep-policies) kinds=("${kinds[@]:0:3}") ;;
-    *) sed -n 's/^# usage/usage/p' "$0" >&2; exit 2 ;;
+    *) sed -n '/^# usage/,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 
 k() { "${kubectl[@]}" "$@"; }
@@ -77,12 +79,13 @@ pods() { in_namespace get pods -l app.kubernetes.io/name=skein-uninstall -o "jso
 phases() { pods '{range .items[*]}{.spec.nodeName} {.status.phase}{"\n"}{end}'; }
 
 # What a second call no longer finds is as it comes.
-image=$(of_agent '{.spec.template.spec.containers[0].image}')
+image=${IMAGE:-$(of_agent '{.spec.template.spec.containers[0].image}')}
 capabilities=$(of_agent '{.spec.template.spec.containers[0].securityContext.capabilities.add[*]}')
 capabilities=${capabilities// /, }
 conf_path=$(host_path cni-conf) bin_path=$(host_path cni-bin)
 image=${image:-$(sed -n 's/^ *image: //p' "$manifests/agent.yaml" | head -n 1)}
-capabilities=${capabilities:-BPF, NET_ADMIN, PERFMON} conf_path=${conf_path:-/etc/cni/net.d} bin_path=${bin_path:-/opt/cni/bin}
+capabilities=${capabilities:-BPF, NET_ADMIN, PERFMON}
+conf_path=${conf_path:-/etc/cni/net.d} bin_path=${bin_path:-/opt/cni/bin}
 
 echo "agents and operator"
 in_namespace delete daemonset/skein-agent deployment/skein-operator --ignore-not-found --cascade=foreground --wait

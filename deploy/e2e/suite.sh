@@ -122,6 +122,7 @@ lab_down() {
 }
 
 build_probe_first() {
+    "$here/../deps.sh" jq >&2
     "$here/build-kubernetes.sh"
     build_probe
 }

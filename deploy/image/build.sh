@@ -9,7 +9,7 @@
 #   /usr/lib/skein/bpf/        the kernel programs
 #   /usr/share/skein/crds/     what the operator installs
 #
-# usage: build.sh NAME FILE BIN BPF PROGRAM...   e.g. build.sh localhost/skein:0.1.0 build/skein.tar build/bin build/bpf skein
+# usage: build.sh NAME FILE BIN BPF PROGRAM...   BIN and BPF: the folders of what was built
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=pack.sh

@@ -65,7 +65,10 @@ agents_rolled() {
 topic_disruptions() {
     heading "What fails under traffic ($mode)"
     kubectl create namespace break >/dev/null
-    { probe_pod break client node1 'of: load'; probe_pod break server node2 'of: load'; } | kubectl apply -f - >/dev/null
+    {
+        probe_pod break client node1 'of: load'
+        probe_pod break server node2 'of: load'
+    } | kubectl apply -f - >/dev/null
     check "pods are ready" within 60 pods_are_ready break
     learn_pods
     check "20 connections within a node are held, 10 a second are opened, by each family" \

@@ -65,7 +65,8 @@ install_skein() {
 
 nothing_of_skein_on() { # NODE
     local found
-    found=$(on_node "$1" sh -c 'ls -d /sys/fs/bpf/skein /run/skein /opt/cni/bin/skein-cni /etc/cni/net.d/*skein* 2>/dev/null
+    found=$(on_node "$1" sh -c '
+        ls -d /sys/fs/bpf/skein /run/skein /opt/cni/bin/skein-cni /etc/cni/net.d/*skein* 2>/dev/null
         ip -o link | grep -oE "(skn|skein)[^:@]*"')
     [ -z "$found" ] || { say "$1 has $(tr '\n' ' ' <<<"$found")"; return 1; }
 }

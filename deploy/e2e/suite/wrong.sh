@@ -7,11 +7,15 @@
 # refuses_policy WHAT TEXT SPEC: a SkeinNetworkPolicy, by its schema, with the text in the answer.
 refuses_policy() {
     local answer
-    ! answer=$(policy wrong "$3" | kubectl apply --validate=false -f - 2>&1) && [[ $answer == *"$2"* ]] ||
-        { say "the answer is: ${answer:0:300}"; kubectl -n wrong delete snp wrong --ignore-not-found >/dev/null; return 1; }
+    ! answer=$(policy wrong "$3" | kubectl apply --validate=false -f - 2>&1) && [[ $answer == *"$2"* ]] || {
+        say "the answer is: ${answer:0:300}"
+        kubectl -n wrong delete snp wrong --ignore-not-found >/dev/null
+        return 1
+    }
 }
 policy() { # NAME SPEC
-    printf 'apiVersion: skein.dev/v1\nkind: SkeinNetworkPolicy\nmetadata: {namespace: wrong, name: %s}\nspec: %s\n' "$1" "$2"
+    printf 'apiVersion: skein.dev/v1\nkind: SkeinNetworkPolicy\nmetadata: {namespace: wrong, name: %s}\n' "$1"
+    echo "spec: $2"
 }
 condition() { # NAME TYPE FIELD
     kubectl -n wrong get snp "$1" -o "jsonpath={.status.conditions[?(@.type==\"$2\")].$3}" 2>/dev/null
@@ -72,7 +76,10 @@ kind: SkeinEndpointSlice
 metadata: {name: $1-99}
 nodeName: $1
 endpoints:
-- {addresses: ["${address4[liar]}", "${address6[liar]}"], identity: $(identity_of wrong client), namespace: wrong, podName: client}
+- addresses: ["${address4[liar]}", "${address6[liar]}"]
+  identity: $(identity_of wrong client)
+  namespace: wrong
+  podName: client
 END
 }
 lying_slices() {
