@@ -60,6 +60,7 @@ $(BPF_HEADERS):
 -include $(wildcard $(BPF_HEADERS))
 
 # ----------------------------------------------------------------------- build
+# A word more is a program more: it is built, installed, and a part of the image.
 PRODUCTS := skein-agent skein-cni skein
 RELEASE := -c release --static-swift-stdlib
 # Folders are named too, so that a file that was removed counts as a change.
@@ -67,7 +68,7 @@ SWIFT_INPUTS := Package.swift $(shell find Sources bpf/abi)
 BENCH_INPUTS := $(shell find Tests/Bench Tests/TestSupport)
 
 .PHONY: build
-build: bpf $(BIN)/.built ## build the three programs (build/bin) and the kernel programs (build/bpf)
+build: bpf $(BIN)/.built ## build the programs (build/bin) and the kernel programs (build/bpf)
 
 $(BIN)/.built: $(SWIFT_INPUTS) | deps
 	$(Q)mkdir -p $(BIN)
@@ -83,7 +84,7 @@ $(BIN)/.built: $(SWIFT_INPUTS) | deps
 export SKEIN_BIN_DIR := $(abspath $(BIN))
 export SKEIN_BPF_DIR := $(abspath $(BPF))
 
-.PHONY: test demo demo-stop bench e2e-cluster e2e-stop
+.PHONY: test demo demo-stop bench e2e e2e-cluster e2e-stop
 test: build check-cni ## run every test suite (FILTER=Name for some; as root, else the kernel's are skipped)
 	$(say) SWIFT 'tests (debug)'
 	$(Q)swift build --build-tests
@@ -94,6 +95,9 @@ demo: build ## policies at work between real network namespaces (KEEP=1 leaves i
 
 demo-stop: ## end what `make demo KEEP=1` left running
 	$(Q)deploy/demo/stop.sh
+
+e2e: image ## Skein on a real Kubernetes (MODE=tunnel or native, TOPICS='policies many' for some, KEEP=1; as root)
+	$(Q)KEEP=$(KEEP) deploy/e2e/suite.sh $(if $(MODE),--mode $(MODE)) $(TOPICS)
 
 e2e-cluster: ## a real Kubernetes of NODES=3 nodes on this machine, without a pod network (built once; as root)
 	$(Q)deploy/e2e/cluster.sh up $(or $(NODES),3)
@@ -111,17 +115,17 @@ $(BIN)/.bench: $(SWIFT_INPUTS) $(BENCH_INPUTS) $(BIN)/.built
 
 # ------------------------------------------------------------------------ lint
 SWIFT_SOURCES := Package.swift Sources Tests deploy
-C_SOURCES := $(shell find bpf Sources -name '*.[ch]' -not -path 'bpf/include/*')
+C_SOURCES := $(shell find bpf Sources deploy -name '*.[ch]' -not -path 'bpf/include/*')
 # Scripts that others include are read along with those.
 SCRIPTS := .ci/run $(shell find deploy -name '*.sh' -perm -u+x)
 CHECK_IMPORTS := $(BUILD)/lint/check-imports
 
-.PHONY: fmt lint check-format check-imports check-size check-headers check-scripts check-cni
+.PHONY: fmt lint check-format check-imports check-size check-headers check-scripts check-chart check-cni
 fmt: ## format the sources
 	$(Q)swift format --in-place --parallel --recursive $(SWIFT_SOURCES)
 	$(Q)! command -v clang-format >/dev/null || clang-format -i $(C_SOURCES)
 
-lint: check-format check-imports check-size check-headers check-scripts ## all checks that need no build
+lint: check-format check-imports check-size check-headers check-scripts check-chart ## all checks that need no build
 	$(Q)[ ! -f $(BIN)/.built ] || $(MAKE) --no-print-directory check-cni
 	$(say) LINT 'no findings'
 
@@ -158,15 +162,39 @@ check-scripts:
 	$(Q)if command -v shellcheck >/dev/null; then shellcheck -x --source-path=SCRIPTDIR $(SCRIPTS); \
 		else echo '           (no shellcheck here: only the syntax is checked)'; fi
 
+HELM ?= helm
+export HELM
+check-chart: # the chart against the manifests, and all versions against the agent's
+	$(say) CHECK 'chart'
+	$(Q)[ -n '$(VERSION)' ] && grep -qx 'version: $(VERSION)' deploy/helm/skein/Chart.yaml && \
+		grep -qx 'appVersion: $(VERSION)' deploy/helm/skein/Chart.yaml && \
+		! grep -h 'image:' deploy/manifests/*.yaml | grep -v ':$(VERSION)$$' || \
+		{ echo 'not the version of the agent, $(VERSION)'; exit 1; }
+	$(Q)if command -v $(HELM) >/dev/null; then deploy/helm/chart.sh check; \
+		else echo '           (no helm here: the chart is not rendered)'; fi
+
 check-cni: $(BIN)/.built # the binary that starts for every pod stays light
 	$(say) CHECK 'skein-cni'
 	$(Q)deploy/lint/check-cni.sh .build/release/skein-cni
+
+# ----------------------------------------------------------------------- image
+VERSION := $(shell sed -nE 's/.*static let version = "(.*)"/\1/p' Sources/skein-agent/SkeinAgent.swift)
+IMAGE ?= localhost/skein:$(VERSION)
+IMAGE_FILE := $(BUILD)/skein-image.tar
+
+.PHONY: image
+image: build ## one image of everything, for ctr, docker and podman (build/skein-image.tar; IMAGE=name:tag)
+	$(Q)deploy/image/build.sh '$(IMAGE)' $(IMAGE_FILE) $(BIN) $(BPF) $(PRODUCTS)
+
+.PHONY: manifests
+manifests: ## deploy/manifests from the chart, deploy/helm (HELM=path)
+	$(Q)deploy/helm/chart.sh render
 
 # --------------------------------------------------------------------- install
 .PHONY: install clean help
 install: build ## install below $(DESTDIR)$(PREFIX), the plugin in $(DESTDIR)$(CNI_BIN_DIR)
 	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/skein/bpf $(DESTDIR)$(CNI_BIN_DIR)
-	$(Q)install -m 755 $(BIN)/skein $(BIN)/skein-agent $(DESTDIR)$(PREFIX)/bin/
+	$(Q)install -m 755 $(addprefix $(BIN)/,$(filter-out skein-cni,$(PRODUCTS))) $(DESTDIR)$(PREFIX)/bin/
 	$(Q)install -m 755 $(BIN)/skein-cni $(DESTDIR)$(CNI_BIN_DIR)/
 	$(Q)install -m 644 $(BPF_PROGRAMS) $(DESTDIR)$(PREFIX)/lib/skein/bpf/
 

@@ -45,7 +45,8 @@ package struct RunDirectory: Sendable {
         for folder in [deleted, manifests, denyLists] { try Directory.removeTree(folder) }
         try SystemError.ignoring(.notEmpty) { () throws(SystemError) in try Directory.remove(endpoints) }
         for file in [pools, socket, lock] { try AtomicFile.remove(file) }
-        try SystemError.ignoring(.notEmpty) { () throws(SystemError) in try Directory.remove(path) }
+        // A container has it as a mount point.
+        try SystemError.ignoring(.notEmpty, .busy) { () throws(SystemError) in try Directory.remove(path) }
     }
 }
 

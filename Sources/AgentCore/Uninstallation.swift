@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Datapath
+import Kernel
 package import Logging
 
 /// Takes everything of Skein's off the node but the pods' devices: programs, pins, the overlay device, routes to other
 /// nodes' pods, and the run directory's files. Pods keep their network as far as the host's own routing carries it,
 /// without policy.
 package enum Uninstallation {
+    /// - Parameter files: of others, such as the container runtime's configuration; no error where there is none.
     /// - Throws: `RunDirectoryBusy` while an agent is running.
-    package static func run(_ directory: RunDirectory, _ configuration: DatapathConfiguration, logger: Logger) throws {
+    package static func run(
+        _ directory: RunDirectory, _ configuration: DatapathConfiguration, files: [String] = [], logger: Logger
+    ) throws {
         try directory.prepare()
         let lock = try directory.takeLock()
+        for file in files { try AtomicFile.remove(file) }
         let host = KernelHostNetwork()
         let devices = try host.links().filter(\.isPodLink).map(\.index)
         try Datapath(configuration).detachAll(filtersOn: devices)

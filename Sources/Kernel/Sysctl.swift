@@ -4,8 +4,13 @@ import Glibc
 /// Kernel settings under /proc/sys. Those under `net/` are the calling thread's network namespace's: use
 /// ``NetworkNamespace/run(_:)`` for another's.
 package enum Sysctl {
+    /// What containers see as /proc/sys is closed to them: whoever runs one mounts the node's (`net/` is enough) and names
+    /// that folder in the environment.
+    package static let folderVariable = "SKEIN_PROC_SYS"
+    private static let folder = unsafe getenv(folderVariable).map { unsafe String(cString: $0) } ?? "/proc/sys"
+
     /// A name is a path below /proc/sys ("net/ipv4/conf/eth0.1/forwarding"): slashes, as a link's name may have dots.
-    package static func path(of name: String) -> String { "/proc/sys/\(name)" }
+    package static func path(of name: String) -> String { "\(folder)/\(name)" }
 
     /// The value without the line's end. ENOENT for a setting that the kernel doesn't have.
     package static func read(_ name: String) throws(SystemError) -> String {

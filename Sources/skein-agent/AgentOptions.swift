@@ -30,6 +30,13 @@ struct PathOptions: ParsableArguments {
                 + "not given.", valueName: "folder"),
         transform: parsePath)
     var bpfDir: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A file that --uninstall removes too, such as the container runtime's configuration; may be repeated.",
+            valueName: "file"),
+        transform: parsePath)
+    var uninstallFile: [String] = []
 }
 
 /// The network of this node's pods.

@@ -60,7 +60,7 @@ struct SkeinAgent: AsyncParsableCommand {
             let datapath = try datapathConfiguration()
             let directory = RunDirectory(paths.runDir)
             if uninstall {
-                try Uninstallation.run(directory, datapath, logger: logger)
+                try Uninstallation.run(directory, datapath, files: paths.uninstallFile, logger: logger)
                 return
             }
             let choice = try choice()

@@ -1,32 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Images without a registry: an archive is a folder's content, packed, with two
-# descriptions; a node's containerd imports it. Pods that use one say
-# `imagePullPolicy: Never`.
+# The lab's images: what they are made of, and how they come into a node's
+# containerd. Pods that use one say `imagePullPolicy: Never`.
+
+# shellcheck source=../../image/pack.sh
+. "$e2e/../image/pack.sh"
 
 image_file() { echo "$cache/images/$1.tar"; }
-
-# make_image NAME FOLDER FILE [ENTRYPOINT...]: an image of one layer, equal for equal folders.
-make_image() {
-    local name=$1 folder=$2 file=$3 work digest entrypoint='' word
-    shift 3
-    work=$(mktemp -d "$file.XXXXXX")
-    for word; do entrypoint+="${entrypoint:+, }\"$word\""; done
-    tar -cf "$work/layer.tar" --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -C "$folder" .
-    digest=$(sha256sum <"$work/layer.tar" | cut -d' ' -f1)
-    cat >"$work/config.json" <<END
-{"architecture": "$(dpkg --print-architecture)", "os": "linux", "created": "1970-01-01T00:00:00Z",
- "config": {"Entrypoint": [$entrypoint], "Env": ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"]},
- "rootfs": {"type": "layers", "diff_ids": ["sha256:$digest"]}}
-END
-    cat >"$work/manifest.json" <<END
-[{"Config": "config.json", "RepoTags": ["$name"], "Layers": ["layer.tar"]}]
-END
-    tar -cf "$work/image.tar" --owner=0 --group=0 --mtime=@0 -C "$work" manifest.json config.json layer.tar
-    mv "$work/image.tar" "$file"
-    rm -rf "$work"
-}
 
 # busybox_root FOLDER: a root with busybox under all of its names.
 busybox_root() {
@@ -45,7 +26,7 @@ copy_programs() {
         path=$(command -v "$program") || die "no program $program here"
         rm -f "$folder/bin/$program"
         cp -L "$path" "$folder/bin/$program"
-        ldd "$path" 2>/dev/null | grep -oE '/[^ ]+' | xargs -r cp -Ln --parents -t "$folder"
+        add_libraries "$folder" "$path"
     done
 }
 
