@@ -20,6 +20,8 @@ package struct AgentSettings: Sendable {
     package var denyListFolder: String?
     package var denyListDevice: String?
     package var setsSysctls: Bool
+    /// nil: pods' packets leave with their own addresses.
+    package var masquerade: MasqueradeSettings?
 
     package init(
         version: String, manifests: String, podRanges: [Prefix], mtu: UInt32? = nil, runDirectory: RunDirectory,

@@ -10,6 +10,7 @@ package struct Conditions: Sendable {
         case repair
         case flows
         case denyLists
+        case masquerade
         case host
         case map(String)
     }

@@ -22,6 +22,10 @@ package struct MapSizes: Hashable, Sendable {
     package var ruleHits = 65_536
     /// Prefixes of all deny lists.
     package var denySources = 262_144
+    /// Connections that are masqueraded. 128 bytes each, allocated at once where masquerading is on.
+    package var nat = 131_072
+    /// Prefixes that masquerading goes by: those of the cluster, its nodes, and this node's pods.
+    package var natPrefixes = 65_536
 
     package init() {}
 
@@ -32,7 +36,8 @@ package struct MapSizes: Hashable, Sendable {
             ("cidrs", "map-cidrs", cidrs), ("classes", "map-slots", slots),
             ("policy", "map-policy-rows", policyRows), ("ports", "map-port-entries", portEntries),
             ("endpoints", "map-endpoints", endpoints), ("rule_hits", "map-rule-hits", ruleHits),
-            ("deny_sources", "map-deny-sources", denySources),
+            ("deny_sources", "map-deny-sources", denySources), ("nat", "map-nat", nat),
+            ("nat_prefixes", "map-nat-prefixes", natPrefixes),
         ]
     }
 
@@ -46,7 +51,7 @@ package struct MapSizes: Hashable, Sendable {
 package struct DatapathConfiguration: Hashable, Sendable {
     /// Folder in a mounted bpf file system for the pins, as `/sys/fs/bpf/skein`. Made when missing.
     package var pinDirectory: String
-    /// Folder with `endpoint.bpf.o` and `xdp.bpf.o`.
+    /// Folder with `endpoint.bpf.o`, `node.bpf.o` and `xdp.bpf.o`.
     package var objectDirectory: String
     package var sizes = MapSizes()
     /// Events a CPU may report in a tick (about a second); 0 turns events off.

@@ -22,6 +22,7 @@ struct SkeinAgent: AsyncParsableCommand {
 
     @OptionGroup(title: "Paths") var paths: PathOptions
     @OptionGroup(title: "Network") var network: NetworkOptions
+    @OptionGroup(title: "Masquerading") var masquerading: MasqueradeOptions
     @OptionGroup(title: "Deny lists") var denyLists: DenyListOptions
     @OptionGroup(title: "Events") var events: EventOptions
     @OptionGroup(title: "Connections") var flowTimeouts: FlowTimeoutOptions
@@ -72,6 +73,7 @@ struct SkeinAgent: AsyncParsableCommand {
         settings.denyListFolder = denyLists.denyLists
         settings.denyListDevice = denyLists.xdpDevice
         settings.setsSysctls = !network.noSysctl
+        settings.masquerade = masquerading.settings
         return settings
     }
 

@@ -19,6 +19,7 @@
 	X(FRAGMENT, 157, "fragments are turned off")                           \
 	X(UNKNOWN_FLOW, 163, "reply or error of an unknown connection")        \
 	X(NO_CONFIG, 165, "no policy is loaded for the endpoint")              \
+	X(NAT_NO_MAPPING, 167, "no port or address to masquerade it with")     \
 	X(FRAGMENT_NOT_FOUND, 175, "first fragment was not seen")              \
 	X(FORBIDDEN_ICMP6, 176, "neighbour discovery or multicast control")    \
 	X(POLICY_DENY, 181, "a policy rule denies it")                         \

@@ -20,6 +20,7 @@ extension Agent {
                 // Where a flow leaves for was decided with the old routes.
                 try datapath?.judgeAgain()
             }
+            applyMasquerade()
             note(.host, nil)
         } catch {
             note(.host, "the host's network can't be read: \(error)")

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import AgentCore
+import Datapath
 import NetTypes
 import Synchronization
 
@@ -13,6 +14,7 @@ final class FakeHost: HostNetwork {
         var forwards = false
         var mtu: UInt32?
         var refusesDeletion = false
+        var uplinks: [NodeNAT.Uplink] = []
     }
 
     struct Refusal: Error {}
@@ -47,6 +49,9 @@ final class FakeHost: HostNetwork {
 
     func addresses() throws -> Set<IPAddress> { snapshot.addresses }
     func defaultMTU() throws -> UInt32? { snapshot.mtu }
+    func uplinks(named names: [String]) throws -> [NodeNAT.Uplink] {
+        snapshot.uplinks.filter { names.isEmpty || names.contains($0.name) }
+    }
     func enableForwarding() throws { update { $0.forwards = true } }
     func changes() throws -> AsyncStream<HostChange> { AsyncStream { _ in } }
 }

@@ -89,11 +89,15 @@ final class TestNode: Sendable {
 
     func advance(seconds: Int64) { time.withLock { $0 += seconds * 1_000 } }
 
-    func makeAgent(ranges: [String] = ["10.1.0.0/24", "fd00:1::/64"], endpoints: UInt16 = 100) throws -> Agent {
+    func makeAgent(
+        ranges: [String] = ["10.1.0.0/24", "fd00:1::/64"], endpoints: UInt16 = 100,
+        masquerade: MasqueradeSettings? = nil
+    ) throws -> Agent {
         var settings = AgentSettings(
             version: "test", manifests: "/manifests", podRanges: ranges.compactMap { Prefix($0) },
             runDirectory: directory)
         settings.endpointLimit = endpoints
+        settings.masquerade = masquerade
         let kernel = kernel
         var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         logger.logLevel = .critical
