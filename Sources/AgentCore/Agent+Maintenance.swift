@@ -12,6 +12,7 @@ extension Agent {
         do {
             try forgetFreedFlows()
             let report = try datapath.collectFlows(timeouts: settings.flowTimeouts)
+            _ = try datapath.collectMappings(timeouts: settings.flowTimeouts)
             evictedFlows = report.evicted
             flowPace.swept(live: report.live, removed: report.removed)
             note(.flows, nil)
@@ -52,6 +53,7 @@ extension Agent {
     /// Tries again what did not fit.
     package func retry() {
         if conditions[.policy] != nil { rebuild() }
+        if conditions[.masquerade] != nil { applyMasquerade(afresh: true) }
     }
 
     /// Says when a map gets full: once at 80 %, once at 95 %, and when it is over.

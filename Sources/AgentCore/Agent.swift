@@ -46,6 +46,8 @@ package actor Agent {
     var lastRebuild: Int64 = 0
     var flowPace = FlowPace()
     var evictedFlows: UInt64 = 0
+    /// What the datapath was told of masquerading.
+    var nodeNAT: NodeNAT?
     /// nil: the folder was not read yet.
     var denyGroups: [DenyGroup]?
     /// Addresses that pods gave back and whose connections are still in the table.

@@ -31,6 +31,8 @@ package struct AgentSettings: Sendable {
     package var cniFolder: String?
     /// Local TCP port that answers whether the agent lives and is ready; nil: none.
     package var healthPort: UInt16?
+    /// nil: pods' packets leave with their own addresses.
+    package var masquerade: MasqueradeSettings?
 
     package init(
         version: String, manifests: String? = nil, cluster: ClusterMembership? = nil, podRanges: [Prefix] = [],

@@ -16,6 +16,7 @@ package struct Conditions: Sendable {
         case denyLists
         /// The runtime, or the cluster, could not be told that the node is ready.
         case announcement
+        case masquerade
         case host
         /// The host's routes to other nodes' pods are not all there.
         case nodeRoutes

@@ -28,6 +28,11 @@ package protocol DatapathControl: AnyObject {
     func resetRuleHits(_ cookie: UInt32) throws
     func readRuleHits(_ cookies: [UInt32]) throws -> [UInt32: UInt64]
 
+    /// To be called after every start.
+    func setNodeNAT(_ wanted: NodeNAT?) throws
+    /// Nil while nothing is masqueraded.
+    func collectMappings(timeouts: FlowTimeouts) throws -> FlowReport?
+
     func setDenyLists(_ lists: [DenyList], device: String?) throws
     func denyListUsage() throws -> (device: String, mode: String, lists: [DenyListUsage])?
 

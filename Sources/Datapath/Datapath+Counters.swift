@@ -46,10 +46,10 @@ extension Datapath {
     /// How full the maps are. Walks over those that keep no count; the connection table's is that of its last sweep.
     package func mapUsage() throws -> [MapUsage] {
         var usage: [MapUsage] = []
-        func add(_ info: MapInfo, _ entries: Int, _ bytes: Int) {
+        func add(_ info: MapInfo, _ entries: Int, _ bytes: Int, as name: String? = nil) {
             usage.append(
                 MapUsage(
-                    name: info.name, type: "\(info.type)", entries: entries, maxEntries: info.maxEntries,
+                    name: name ?? info.name, type: "\(info.type)", entries: entries, maxEntries: info.maxEntries,
                     keySize: info.keySize, valueSize: info.valueSize,
                     setting: configuration.sizes.setting(of: info.name)?.setting ?? "", bytes: bytes))
         }
@@ -64,6 +64,12 @@ extension Datapath {
         add(set.ruleHits.info, set.ruleHits.count, set.ruleHits.handle.memoryUsage)
         add(shared.counters.info, shared.counters.count, shared.counters.handle.memoryUsage)
         add(shared.events.info, 0, shared.events.memoryUsage)
+        if let masquerading {
+            add(masquerading.mappings.info, masquerading.live, masquerading.mappings.memoryUsage)
+            add(masquerading.prefixes.info, try masquerading.prefixes.count(), masquerading.prefixes.memoryUsage)
+            let fragments = try masquerading.fragments.count()
+            add(masquerading.fragments.info, fragments, masquerading.fragments.memoryUsage, as: "node_fragments")
+        }
         if let denyLists { add(denyLists.sources.info, denyLists.entries, denyLists.sources.memoryUsage) }
         return usage
     }

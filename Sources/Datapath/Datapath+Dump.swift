@@ -77,6 +77,10 @@ extension Datapath {
         case "state":
             return MapDump(
                 columns: ["EPOCH", "LIVE VIEW"], rows: [["\(shared.epoch)", "\(shared.epoch & 1)"]])
+        case "nat": return try dumpMappings(limit)
+        case "nat_prefixes":
+            let rows = try masquerading?.prefixes.entries().map { ($0.key.addr.address, $0.key.describe($0.value)) }
+            return sorted(["PREFIX", "MEANING"], rows ?? [], limit)
         case "deny_sources":
             guard let denyLists else { return MapDump(columns: ["PREFIX", "GROUP"], rows: []) }
             let rows = try denyLists.sources.entries().map { key, value in
@@ -121,7 +125,7 @@ extension Datapath {
             columns: ["PROTOCOL", "FROM", "TO", "STATE", "VERDICT", "RULE", "EPOCH", "IDLE"], rows: rows)
     }
 
-    private func text(_ end: (address: IPAddress, port: UInt16)) -> String {
+    func text(_ end: (address: IPAddress, port: UInt16)) -> String {
         end.address.isIPv4 ? "\(end.address):\(end.port)" : "[\(end.address)]:\(end.port)"
     }
 

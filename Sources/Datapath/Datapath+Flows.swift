@@ -31,7 +31,8 @@ extension Datapath {
         return report
     }
 
-    /// Deletes every connection of an address that no pod has any more, so that its next owner inherits none.
+    /// Deletes every connection of an address that no pod has any more, so that its next owner inherits none; those that
+    /// are masqueraded, too.
     ///
     /// Returns how many there were.
     @discardableResult
@@ -46,6 +47,7 @@ extension Datapath {
             }
         }
         collectedFlows += UInt64(removed)
+        try masquerading?.forget(addresses, batch: features.hashBatch)
         return removed
     }
 
@@ -55,8 +57,8 @@ extension Datapath {
 }
 
 /// Idle times in ticks.
-private struct FlowLimits {
-    let tcpEstablished, tcpOpening, tcpClosing, udpReplied, udp, sctp, icmp: UInt32
+struct FlowLimits {
+    private let tcpEstablished, tcpOpening, tcpClosing, udpReplied, udp, sctp, icmp: UInt32
 
     init(_ timeouts: FlowTimeouts, _ clock: borrowing TickClock) {
         tcpEstablished = clock.ticks(seconds: timeouts.tcpEstablished)
@@ -74,16 +76,29 @@ private struct FlowLimits {
         return idle > Int32(clamping: limit(key, flow))
     }
 
+    func expired(_ key: nat_key, _ entry: nat_entry, now: UInt32) -> Bool {
+        let closing = entry.has(DP_NAT_RESET) || entry.has(DP_NAT_FIN_OUT) && entry.has(DP_NAT_FIN_IN)
+        let limit = limit(
+            IPProtocol(rawValue: key.protocol), closing: closing, acked: entry.has(DP_NAT_ACKED),
+            replied: entry.has(DP_NAT_REPLIED))
+        return Int32(bitPattern: now &- entry.last_seen) > Int32(clamping: limit)
+    }
+
     private func limit(_ key: flow_key, _ flow: flow) -> UInt32 {
-        let both = DP_FLOW_FIN_0.rawValue | DP_FLOW_FIN_1.rawValue
-        let closing = flow.flags & DP_FLOW_RESET.rawValue != 0 || flow.flags & both == both
-        switch IPProtocol(rawValue: key.protocol) {
-        case .tcp where closing: return tcpClosing
-        case .tcp: return flow.flags & DP_FLOW_ACKED.rawValue != 0 ? tcpEstablished : tcpOpening
-        case .sctp where closing: return tcpClosing
-        case .sctp: return flow.flags & DP_FLOW_ACKED.rawValue != 0 ? sctp : tcpOpening
-        case .udp: return flow.flags & DP_FLOW_REPLIED.rawValue != 0 ? udpReplied : udp
-        default: return icmp
+        func has(_ flag: flow_flag) -> Bool { flow.flags & flag.rawValue != 0 }
+        return limit(
+            IPProtocol(rawValue: key.protocol),
+            closing: has(DP_FLOW_RESET) || has(DP_FLOW_FIN_0) && has(DP_FLOW_FIN_1),
+            acked: has(DP_FLOW_ACKED), replied: has(DP_FLOW_REPLIED))
+    }
+
+    private func limit(_ protocol: IPProtocol, closing: Bool, acked: Bool, replied: Bool) -> UInt32 {
+        switch `protocol` {
+        case .tcp where closing, .sctp where closing: tcpClosing
+        case .tcp: acked ? tcpEstablished : tcpOpening
+        case .sctp: acked ? sctp : tcpOpening
+        case .udp: replied ? udpReplied : udp
+        default: icmp
         }
     }
 }

@@ -19,6 +19,7 @@ extension Datapath {
         try repairPeers(desired, &report)
         repairViews(desired, &report)
         try repairLinks(&report)
+        try repairNodeNAT(&report)
         if !report.repaired.isEmpty { judgeAgain() }
         return report
     }

@@ -44,6 +44,7 @@ package final class Datapath {
     var collectedFlows: UInt64 = 0
     var flowsAtStart: UInt64 = 0
     var denyLists: DenyLists?
+    var masquerading: Masquerading?
 
     /// Probes the kernel, makes the maps and loads the programs. Takes a few tenths of a second.
     ///
@@ -63,7 +64,8 @@ package final class Datapath {
 
         var spec = try BPFSpec(path: configuration.objectDirectory + "/endpoint.bpf.o")
         try spec.setConfig(configuration.settings(tickShift: clock.shift))
-        for (map, _, size) in configuration.sizes.all where map != "deny_sources" {
+        let maps = MapSet.names + SharedMaps.names
+        for (map, _, size) in configuration.sizes.all where maps.contains(map) {
             try spec.resize(map: map, maxEntries: size)
         }
         let older = try Self.adoptShared(&spec, paths, configuration.sizes)
@@ -155,6 +157,7 @@ package final class Datapath {
         for device in devices { try detachFilters(ifindex: device) }
         denyLists = nil
         try detachOverlay()
+        try setNodeNAT(nil)
         try finishStart()
         try paths.removeFolders()
     }

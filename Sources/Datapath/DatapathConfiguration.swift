@@ -26,6 +26,10 @@ package struct MapSizes: Hashable, Sendable {
     package var nodes = 8_192
     /// Identities of pods in the cluster.
     package var identities = 65_536
+    /// Connections that are masqueraded. 128 bytes each, allocated at once where masquerading is on.
+    package var nat = 131_072
+    /// Prefixes that masquerading goes by: those of the cluster, its nodes, and this node's pods.
+    package var natPrefixes = 65_536
 
     package init() {}
 
@@ -37,7 +41,8 @@ package struct MapSizes: Hashable, Sendable {
             ("policy", "map-policy-rows", policyRows), ("ports", "map-port-entries", portEntries),
             ("endpoints", "map-endpoints", endpoints), ("rule_hits", "map-rule-hits", ruleHits),
             ("deny_sources", "map-deny-sources", denySources), ("nodes", "map-nodes", nodes),
-            ("identities", "map-identities", identities),
+            ("identities", "map-identities", identities), ("nat", "map-nat", nat),
+            ("nat_prefixes", "map-nat-prefixes", natPrefixes),
         ]
     }
 
@@ -68,7 +73,7 @@ package struct OverlayDevice: Hashable, Sendable {
 package struct DatapathConfiguration: Hashable, Sendable {
     /// Folder in a mounted bpf file system for the pins, as `/sys/fs/bpf/skein`. Made when missing.
     package var pinDirectory: String
-    /// Folder with `endpoint.bpf.o` and `xdp.bpf.o`.
+    /// Folder with `endpoint.bpf.o`, `node.bpf.o` and `xdp.bpf.o`.
     package var objectDirectory: String
     package var sizes = MapSizes()
     /// Events a CPU may report in a tick (about a second); 0 turns events off.

@@ -107,6 +107,14 @@ struct PinPaths {
         name.hasPrefix("xdp-") ? String(name.dropFirst(4)) : nil
     }
 
+    func link(_ side: Side, uplink device: String) -> String { "\(links)/node-\(side.rawValue)-\(device)" }
+
+    /// The device in the name of a node program's link, nil for other files.
+    static func uplink(ofLink name: String) -> String? {
+        Side.allCases.lazy.map { "node-\($0.rawValue)-" }.first { name.hasPrefix($0) }
+            .map { String(name.dropFirst($0.count)) }
+    }
+
     /// The endpoint number in a link's name, nil for other files.
     static func number(ofLink name: String) -> UInt16? {
         let parts = name.split(separator: "-")

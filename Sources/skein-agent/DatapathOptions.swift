@@ -40,6 +40,12 @@ struct MapOptions: ParsableArguments {
     @Option(help: size("prefixes of all deny lists"), transform: parseMapSize)
     var mapDenySources = MapSizes().denySources
 
+    @Option(help: size("masqueraded connections; 128 bytes each"), transform: parseMapSize)
+    var mapNat = MapSizes().nat
+
+    @Option(help: size("prefixes that masquerading goes by"), transform: parseMapSize)
+    var mapNatPrefixes = MapSizes().natPrefixes
+
     func validate() throws {
         if mapEndpoints > 65_536 {
             throw ValidationError("--map-endpoints is \(mapEndpoints): there are endpoint numbers up to 65535 only")
@@ -60,6 +66,8 @@ struct MapOptions: ParsableArguments {
         sizes.endpoints = mapEndpoints
         sizes.ruleHits = mapRuleHits
         sizes.denySources = mapDenySources
+        sizes.nat = mapNat
+        sizes.natPrefixes = mapNatPrefixes
         return sizes
     }
 

@@ -25,6 +25,7 @@ struct SkeinAgent: AsyncParsableCommand {
     @OptionGroup(title: "Container runtime") var runtime: RuntimeOptions
     @OptionGroup(title: "Network") var network: NetworkOptions
     @OptionGroup(title: "Other nodes") var routing: RoutingOptions
+    @OptionGroup(title: "Masquerading") var masquerading: MasqueradeOptions
     @OptionGroup(title: "Deny lists") var denyLists: DenyListOptions
     @OptionGroup(title: "Events") var events: EventOptions
     @OptionGroup(title: "Connections") var flowTimeouts: FlowTimeoutOptions
@@ -103,6 +104,7 @@ struct SkeinAgent: AsyncParsableCommand {
         settings.denyListFolder = denyLists.denyLists
         settings.denyListDevice = denyLists.xdpDevice
         settings.setsSysctls = !network.noSysctl
+        settings.masquerade = masquerading.settings
         return settings
     }
 

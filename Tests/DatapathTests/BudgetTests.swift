@@ -58,6 +58,16 @@ import Testing
                     try object.program(program).info().verifiedInstructions
             }
         }
+        // The node programs have no settings of their own.
+        for (name, config) in configurations where !name.hasPrefix("only-") {
+            var spec = try BPFSpec(path: Lab.objectDirectory + "/node.bpf.o")
+            try spec.setConfig(config)
+            let object = try spec.load()
+            for program in object.programNames {
+                used[Entry(object: "node", program: program, config: name)] =
+                    try object.program(program).info().verifiedInstructions
+            }
+        }
         let object = try BPFSpec(path: Lab.objectDirectory + "/xdp.bpf.o").load()
         for program in object.programNames {
             used[Entry(object: "xdp", program: program, config: "all")] =

@@ -224,6 +224,11 @@ struct DropCase: Sendable, CustomTestStringConvertible {
             let talk = Talk(client: Peers.remote.address(family), server: lab.a.address(family))
             return try lab.deliver(talk.opening.vlan(5).with(Self.provider), to: lab.a).action
         },
+        DropCase(name: "the node has no address to masquerade it with", reason: DP_DROP_NAT_NO_MAPPING) { lab, family in
+            try lab.masquerade { ($0.uplinks[0].ipv4, $0.uplinks[0].ipv6) = (nil, nil) }
+            let out = try lab.leave(Traffic.tcp.packet(from: lab.a.address(family), to: Peers.world.address(family)))
+            return out.verdict == 2 ? .drop(out.reason) : .pass
+        },
     ]
 
     /// Makes the outer tag one of 802.1ad.

@@ -24,6 +24,7 @@ extension Agent {
                 try datapath?.judgeAgain()
                 syncNodeRoutes()
             }
+            applyMasquerade()
             note(.host, nil)
         } catch {
             note(.host, "the host's network can't be read: \(error)")

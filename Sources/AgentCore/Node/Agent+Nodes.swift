@@ -45,6 +45,7 @@ extension Agent {
             logger.error("a node's number can't be cleared", metadata: ["error": "\(error)"])
         }
         syncNodeRoutes()
+        applyMasquerade()
     }
 
     /// Makes the host's routes to other nodes' pods what they should be. What fails is tried again by maintenance.

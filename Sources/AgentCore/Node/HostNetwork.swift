@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Datapath
 package import NetTypes
 
 /// A network device in the agent's own namespace.
@@ -49,6 +50,9 @@ package protocol HostNetwork: Sendable {
     func addresses() throws -> Set<IPAddress>
     /// Of the device that the default route leaves by; nil without one.
     func defaultMTU() throws -> UInt32?
+    /// Devices to the outside with the addresses that packets leave with; no names: those that default routes leave by. One
+    /// that is not there is left out.
+    func uplinks(named names: [String]) throws -> [NodeNAT.Uplink]
     /// Lets the node forward packets, both families. Idempotent.
     func enableForwarding() throws
 

@@ -111,6 +111,7 @@ extension Agent {
         for record in ready { attachAgain(record, to: fresh) }
         try fresh.finishStart(denyingOn: settings.denyListFolder == nil ? nil : settings.denyListDevice)
         applyDenyLists()
+        applyMasquerade(afresh: true)
     }
 
     /// One endpoint that can't be attached must not keep the others from it: the program on its veth, if there is one,

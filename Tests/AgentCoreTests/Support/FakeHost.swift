@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import AgentCore
+import Datapath
 import NetTypes
 import Synchronization
 
@@ -18,6 +19,7 @@ final class FakeHost: HostNetwork {
         /// Devices behind which addresses are.
         var neighbours: [IPAddress: UInt32] = [:]
         var linkMTUs: [IPAddress: UInt32] = [:]
+        var uplinks: [NodeNAT.Uplink] = []
     }
 
     struct Refusal: Error {}
@@ -52,6 +54,9 @@ final class FakeHost: HostNetwork {
 
     func addresses() throws -> Set<IPAddress> { snapshot.addresses }
     func defaultMTU() throws -> UInt32? { snapshot.mtu }
+    func uplinks(named names: [String]) throws -> [NodeNAT.Uplink] {
+        snapshot.uplinks.filter { names.isEmpty || names.contains($0.name) }
+    }
     func enableForwarding() throws { update { $0.forwards = true } }
 
     func makeOverlay(_ wanted: OverlayRequest) throws -> UInt32 {

@@ -9,7 +9,7 @@ import Synchronization
 /// What the agent asked of its datapaths, in order, and what their maps hold. Any step can be made to fail.
 final class FakeKernel: Sendable {
     enum Step: Hashable {
-        case make, apply, setEndpoint, attach, remove, finishStart, collectFlows, verify
+        case make, apply, setEndpoint, attach, remove, finishStart, collectFlows, verify, setNodeNAT
     }
 
     enum Call: Hashable {
@@ -43,6 +43,9 @@ final class FakeKernel: Sendable {
         /// What each datapath was made for.
         var overlays: [OverlayDevice?] = []
         var nodes: [UInt32: IPAddress] = [:]
+        /// What it was told of masquerading, and how often.
+        var nodeNAT: NodeNAT?
+        var nodeNATCalls = 0
     }
 
     private let state = Mutex(State())
@@ -150,6 +153,14 @@ final class FakeDatapath: DatapathControl {
     func readRuleHits(_ cookies: [UInt32]) throws -> [UInt32: UInt64] {
         Dictionary(uniqueKeysWithValues: cookies.map { ($0, UInt64($0)) })
     }
+
+    func setNodeNAT(_ wanted: NodeNAT?) throws {
+        try kernel.perform(.setNodeNAT, nil) { state in
+            state.nodeNAT = wanted
+            state.nodeNATCalls += 1
+        }
+    }
+    func collectMappings(timeouts: FlowTimeouts) throws -> FlowReport? { nil }
 
     func setDenyLists(_ lists: [DenyList], device: String?) throws {
         try kernel.perform(nil, nil) { $0.denied = lists }

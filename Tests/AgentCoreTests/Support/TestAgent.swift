@@ -89,11 +89,15 @@ final class TestNode: Sendable {
 
     func advance(seconds: Int64) { time.withLock { $0 += seconds * 1_000 } }
 
-    func makeAgent(ranges: [String] = ["10.1.0.0/24", "fd00:1::/64"], endpoints: UInt16 = 100) throws -> Agent {
-        try makeAgent(
-            AgentSettings(
-                version: "test", manifests: "/manifests", podRanges: ranges.compactMap { Prefix($0) },
-                runDirectory: directory, endpointLimit: endpoints))
+    func makeAgent(
+        ranges: [String] = ["10.1.0.0/24", "fd00:1::/64"], endpoints: UInt16 = 100,
+        masquerade: MasqueradeSettings? = nil
+    ) throws -> Agent {
+        var settings = AgentSettings(
+            version: "test", manifests: "/manifests", podRanges: ranges.compactMap { Prefix($0) },
+            runDirectory: directory, endpointLimit: endpoints)
+        settings.masquerade = masquerade
+        return try makeAgent(settings)
     }
 
     func makeAgent(_ settings: AgentSettings, reports: SourceReports = SourceReports()) throws -> Agent {

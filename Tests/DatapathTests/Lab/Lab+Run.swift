@@ -87,7 +87,7 @@ extension Lab {
     }
 
     /// The reason that was counted since the last look, if it was one and once.
-    private func takeDrop(fromPod: Bool) throws -> UInt8? {
+    func takeDrop(fromPod: Bool) throws -> UInt8? {
         var found: [UInt8] = []
         for reason in dropReasons {
             let counter = DropCounter(reason: reason, fromPod: fromPod)

@@ -67,6 +67,8 @@ final class Lab {
         configuration.sizes.endpoints = 32
         configuration.sizes.ruleHits = 128
         configuration.sizes.denySources = 1024
+        configuration.sizes.nat = 8192
+        configuration.sizes.natPrefixes = 256
         configuration.eventsPerSecond = 1_000_000
         change(&configuration)
         return configuration
@@ -111,6 +113,8 @@ final class Lab {
         var ring = try RingBuffer(datapath.shared.events.duplicate())
         try ring.consume { _ in }
         try datapath.setDenyLists([], device: nil)
+        try datapath.setNodeNAT(NodeNAT(uplinks: [], excluded: [], podRanges: []))
+        try forgetMappings()
         try datapath.shared.fragments.deleteBatch(datapath.shared.fragments.entries().map(\.key))
         views = [:]
         rows = [:]
