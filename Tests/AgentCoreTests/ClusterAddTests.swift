@@ -266,6 +266,25 @@ struct ClusterAddTests {
         }
     }
 
+    @Test func `an attachment that waited is not another reservation's`() async throws {
+        let stand = try ClusterStand()
+        stand.directory.update { $0.answersAll = false }
+        let other = ClusterStand.labels(["app": "other"])
+        stand.directory.answer(web, 700)
+        try await stand.run { agent in
+            await agent.apply([.pod("a", labels: ["app": "web"])])
+            let first = try await agent.allocate(TestNode.request("a"))
+            await agent.apply([.pod("a", labels: ["app": "other"])])
+            let ifindex = stand.node.host.addLink(first.hostInterface)
+            let attaching = Task { try await agent.attach(TestNode.key("a"), ifindex: ifindex) }
+            try await eventually("it asks") { stand.directory.snapshot.asked.contains(other) }
+            let second = try await agent.replace(TestNode.request("a"))
+            let error = await #expect(throws: APIError.self) { try await attaching.value }
+            #expect(error?.code == APIError.Code.notFound)
+            #expect(await agent.endpoint(TestNode.key("a"))?.number == second.endpoint, "it is still reserved")
+        }
+    }
+
     @Test func `a hundred pods of ten kinds at once ask ten times`() async throws {
         let stand = try ClusterStand()
         try await stand.run { agent in

@@ -69,6 +69,12 @@ extension Agent {
     /// ADDs that wait for something to be known before anything is reserved.
     var waitingCount: Int { waitingAdds.count }
 
+    /// A DEL and an ADD between which nobody else has his turn.
+    func replace(_ request: AllocateRequest) throws -> AllocateReply {
+        try delete(EndpointKey(containerID: request.containerID, interface: request.interface))
+        return try reserve(request)
+    }
+
     func knows(_ labels: SecurityLabels) -> Bool { policy.knownIdentities.number(of: labels) != nil }
 }
 
