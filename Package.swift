@@ -88,6 +88,10 @@ let package = Package(
 
         // Composition.
         .target(
+            name: "ClusterSync",
+            dependencies: ["Kernel", "KubeClient", "Model", "NetTypes", "ObjectDecoding", lifecycle, logging],
+            swiftSettings: strict),
+        .target(
             name: "CNIPlugin", dependencies: ["AgentIPC", "Kernel", "NetTypes", "Netlink"], swiftSettings: strict),
         .target(
             name: "AgentCore",
@@ -153,6 +157,10 @@ let package = Package(
                 "KubeClient", "KubeTestSupport", "NetTypes", lifecycle, nioCore, nioPosix, nioSSL, subprocess,
                 systemPackage,
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ClusterSyncTests",
+            dependencies: ["ClusterSync", "KubeClient", "KubeTestSupport", "Model", "NetTypes"],
             swiftSettings: strict),
         .testTarget(
             name: "CNIPluginTests", dependencies: ["AgentAPI", "AgentIPC", "CNIPlugin", "NetTypes"],

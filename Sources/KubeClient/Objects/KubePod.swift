@@ -16,6 +16,8 @@ package struct KubePod: KubeObject, Hashable, Sendable {
     }
 
     package let metadata: ObjectMeta
+    /// By which the container runtime knows it: its UID, but for the mirror of a static pod, where it is the static pod's.
+    package let runtimeUID: String
     /// nil until it is scheduled.
     package let nodeName: String?
     package let hostNetwork: Bool
@@ -27,10 +29,11 @@ package struct KubePod: KubeObject, Hashable, Sendable {
     package let phase: String
 
     package init(
-        metadata: ObjectMeta, nodeName: String? = nil, hostNetwork: Bool = false, namedPorts: [NamedPort] = [],
-        podIPs: [IPAddress] = [], phase: String = "Pending"
+        metadata: ObjectMeta, runtimeUID: String? = nil, nodeName: String? = nil, hostNetwork: Bool = false,
+        namedPorts: [NamedPort] = [], podIPs: [IPAddress] = [], phase: String = "Pending"
     ) {
         self.metadata = metadata
+        self.runtimeUID = runtimeUID ?? metadata.uid
         self.nodeName = nodeName
         self.hostNetwork = hostNetwork
         self.namedPorts = namedPorts
@@ -78,14 +81,28 @@ extension KubePod: Decodable {
             let ip: String?
         }
 
+        /// Beside what every object has.
+        struct Annotated: Decodable {
+            struct Metadata: Decodable {
+                let annotations: [String: String]?
+            }
+
+            let metadata: Metadata
+        }
+
         let metadata: ObjectMeta
         let spec: Spec?
         let status: Status?
     }
 
+    /// Of the pod that stands in the API server for one that a kubelet has from elsewhere.
+    private static let mirrorAnnotation = "kubernetes.io/config.mirror"
+
     package init(from decoder: any Decoder) throws {
         let wire = try Wire(from: decoder)
         metadata = wire.metadata
+        let mirrored = try Wire.Annotated(from: decoder).metadata.annotations?[Self.mirrorAnnotation]
+        runtimeUID = mirrored.flatMap { $0.isEmpty ? nil : $0 } ?? wire.metadata.uid
         nodeName = wire.spec?.nodeName.flatMap { $0.isEmpty ? nil : $0 }
         hostNetwork = wire.spec?.hostNetwork ?? false
         let sidecars = (wire.spec?.initContainers ?? []).filter { $0.restartPolicy == "Always" }
