@@ -42,7 +42,7 @@ static __always_inline int to_node(struct __sk_buff *skb)
 	int ret = -DP_DROP_NO_TUNNEL_ENDPOINT;
 
 	/* The stack's own chatter on the link, such as joining multicast groups: there is nobody to hear it. */
-	if (!st || !addresses_of(skb, &packet))
+	if (!st || !addresses_of(skb, &packet) || !usable_target(addr_of(&packet, !packet.src), packet.v4))
 		return TC_ACT_SHOT;
 	side_of_address(addr_of(&packet, packet.src), packet.v4, READ_ONCE(st->epoch), &from);
 	if (from.kind == SIDE_POD || from.kind == SIDE_UNREADY)
@@ -52,8 +52,7 @@ static __always_inline int to_node(struct __sk_buff *skb)
 	report.dst_identity = to.identity;
 	/* No policy of ours: this node's own processes, or from outside by way of this node. */
 	if (to.node)
-		ret = tunnel_to(skb, to.node,
-				from.kind == SIDE_NODE ? DP_IDENTITY_REMOTE_NODE : DP_IDENTITY_WORLD);
+		ret = tunnel_to(skb, to.node, from.kind == SIDE_NODE ? DP_IDENTITY_REMOTE_NODE : DP_IDENTITY_WORLD);
 	return ret < 0 ? drop(skb, &packet, &report, -ret, HOOK_TO_OVERLAY) : TC_ACT_OK;
 }
 
@@ -62,8 +61,12 @@ int from_overlay(struct __sk_buff *skb)
 {
 	int ret = handle(skb, HOOK_FROM_OVERLAY);
 
-	/* The frame in the tunnel was addressed to nobody on this link. */
-	if (ret == TC_ACT_OK)
+	/*
+	 * The frame in the tunnel was addressed to nobody on this link, which a
+	 * pod's stack minds as the host's does: before 6.16 redirecting to it
+	 * leaves that as it is.
+	 */
+	if (ret != TC_ACT_SHOT)
 		bpf_skb_change_type(skb, 0 /* PACKET_HOST */);
 	return ret;
 }

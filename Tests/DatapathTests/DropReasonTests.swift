@@ -16,6 +16,8 @@ struct DropCase: Sendable, CustomTestStringConvertible {
     let reason: dp_drop
     var families = Family.allCases
     var change: @Sendable (inout DatapathConfiguration) -> Void = { _ in }
+    /// What tunnels run over; nil: there are none.
+    var underlay: Family?
     let run: @Sendable (Lab, Family) throws -> Action
 
     var testDescription: String { name }
@@ -216,6 +218,43 @@ struct DropCase: Sendable, CustomTestStringConvertible {
             try lab.deliver(.routerAdvertisement(from: address("fe80::66"), mac: mac("02:00:00:00:00:66")), to: lab.a)
                 .action
         },
+        DropCase(name: "to a place that no node has", reason: DP_DROP_NO_TUNNEL_ENDPOINT, underlay: .ipv4) {
+            lab, family in
+            try lab.leave(
+                Talk(client: Peers.host.address(family), server: Elsewhere.unheard.address(family)).opening, ingress: 0
+            ).action
+        },
+        DropCase(name: "to a node that is gone", reason: DP_DROP_NO_TUNNEL_ENDPOINT, underlay: .ipv6) { lab, family in
+            try lab.datapath.setNode(1, nil)
+            return try lab.send(
+                Talk(client: lab.a.address(family), server: Peers.remote.address(family)).opening, by: lab.a
+            ).action
+        },
+        DropCase(name: "a node's pod in the node's name", reason: DP_DROP_INVALID_IDENTITY, underlay: .ipv4) {
+            lab, family in
+            try lab.receive(
+                Talk(client: Peers.remote.address(family), server: lab.a.address(family)).opening, identity: 6
+            ).action
+        },
+        DropCase(name: "an identity that nobody has", reason: DP_DROP_INVALID_IDENTITY, underlay: .ipv6) {
+            lab, family in
+            try lab.receive(
+                Talk(client: Elsewhere.unknown.address(family), server: lab.a.address(family)).opening,
+                identity: Elsewhere.unknown.identity
+            ).action
+        },
+        DropCase(name: "a tunnel of nobody's", reason: DP_DROP_UNKNOWN_SENDER, underlay: .ipv6) { lab, family in
+            try lab.receive(
+                Talk(client: Peers.remote.address(family), server: lab.a.address(family)).opening,
+                from: Peers.world.ipv6Address, identity: Peers.remote.identity
+            ).action
+        },
+        DropCase(name: "a pod's own tunnel", reason: DP_DROP_UNKNOWN_SENDER, underlay: .ipv4) { lab, family in
+            let target = Peers.node.address(family)
+            return try lab.send(
+                .udp(from: lab.a.address(family), to: target, sport: 5_000, dport: Lab.tunnelPort), by: lab.a
+            ).action
+        },
         DropCase(name: "a VLAN tag", reason: DP_DROP_VLAN) { lab, family in
             let packet = Talk(client: lab.a.address(family), server: lab.b.address(family)).opening
             return try lab.send(packet.vlan(5), by: lab.a).action
@@ -273,9 +312,15 @@ struct DropCase: Sendable, CustomTestStringConvertible {
     @Test(arguments: DropCase.all)
     func `a packet is dropped, counted once and for its reason`(drop: DropCase) throws {
         for family in drop.families {
-            try Lab.run(drop.change) { lab in
+            func check(_ lab: Lab) throws {
                 let action = try drop.run(lab, family)
                 #expect(action == .drop(drop.reason), "\(family)")
+            }
+            if let underlay = drop.underlay {
+                guard TunnelWrapper.isSupported else { try Test.cancel("needs Linux 6.0") }
+                try Lab.runOverlay(over: underlay, drop.change, check)
+            } else {
+                try Lab.run(drop.change, check)
             }
         }
     }

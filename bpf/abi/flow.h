@@ -46,9 +46,10 @@ _Static_assert(sizeof(struct flow_away) == 6, "flow_away ABI");
 
 /* What it holds for an end behind the overlay device: packets come in by that device only. */
 struct flow_tunnel {
-	__u16 reserved;
-	__u16 node_low; /* index into `nodes`, low and high half */
-	__u16 node_high;
+	__u16 node_low;     /* index into `nodes`, 24 bits */
+	__u16 identity_low; /* of who is there, 24 bits as in a VNI */
+	__u8 node_high;
+	__u8 identity_high;
 };
 _Static_assert(sizeof(struct flow_tunnel) == 6, "flow_tunnel ABI");
 

@@ -88,7 +88,7 @@ struct pod_entry {
 	__u32 slot;     /* used when `endpoint` is 0; else the endpoint's view speaks */
 	__u16 endpoint; /* local endpoint number, 0: not on this node */
 	__u16 flags;    /* enum pod_flag */
-	__u32 node;     /* index into `nodes` of the node that has it; 0: this one, or not known */
+	__u32 node;     /* index (24 bits) into `nodes` of the node that has it; 0: this one, or not known */
 };
 _Static_assert(sizeof(struct pod_entry) == 16, "pod_entry ABI");
 

@@ -54,6 +54,12 @@ static __always_inline bool flow_at_home(struct __sk_buff *skb, const struct pac
 	return !from || from == skb->ingress_ifindex;
 }
 
+static __always_inline bool same_way(const struct flow_end *a, const struct flow_end *b)
+{
+	return a->ifindex == b->ifindex && a->endpoint == b->endpoint &&
+	       (!end_is_tunnel(a) || !__builtin_memcmp(a->mac, b->mac, sizeof(a->mac)));
+}
+
 /* Whether a packet that opens a connection only repeats what opened this one. */
 static __always_inline bool same_opening(const struct flow *flow, const struct flow *opened)
 {
@@ -61,22 +67,18 @@ static __always_inline bool same_opening(const struct flow *flow, const struct f
 
 	return !flow->drop && !(flow->flags & DP_FLOW_RESET) && (flow->flags & both) != both &&
 	       !((flow->flags ^ opened->flags) & (DP_FLOW_INITIATOR_1 | DP_FLOW_FROM_NODE | DP_FLOW_TRANSLATED)) &&
-	       flow->end[0].ifindex == opened->end[0].ifindex && flow->end[1].ifindex == opened->end[1].ifindex &&
-	       flow->end[0].endpoint == opened->end[0].endpoint && flow->end[1].endpoint == opened->end[1].endpoint;
+	       same_way(&flow->end[0], &opened->end[0]) && same_way(&flow->end[1], &opened->end[1]);
 }
 
 /* To where the flow says, by the next step that is this hook's. */
 static __always_inline int onward(struct __sk_buff *skb, const struct packet *p, const struct flow *flow,
 				  const struct flow_end *to, __u32 epoch, const enum hook hook)
 {
-	const struct flow_tunnel *tunnel = (const struct flow_tunnel *)to->mac;
-
 	if (hook == HOOK_TO_POD)
 		return TC_ACT_OK;
-	if (hook == HOOK_FROM_OVERLAY || !cfg.overlay_ifindex || to->ifindex != cfg.overlay_ifindex)
+	if (hook == HOOK_FROM_OVERLAY || !end_is_tunnel(to))
 		return deliver(skb, p, to);
-	return send_tunnelled(skb, p, tunnel->node_low | (__u32)tunnel->node_high << 16,
-			      sender_identity(p, &flow->end[p->src & 1], epoch), hook);
+	return send_tunnelled(skb, p, tunnel_node(to), sender_identity(p, &flow->end[p->src & 1], epoch), hook);
 }
 
 /*

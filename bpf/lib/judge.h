@@ -62,6 +62,9 @@ static __always_inline int sender_from_stack(struct __sk_buff *skb, const struct
 		return -DP_DROP_INVALID_SOURCE_IP;
 	if (from->kind == SIDE_POD && from->ifindex != skb->ingress_ifindex)
 		return -DP_DROP_INVALID_SOURCE_IP;
+	/* Another node's pod sends by tunnel. Its node may send as it likes. */
+	if (from->node && !(from->flags & DP_POD_REMOTE_NODE) && skb->ingress_ifindex != cfg.overlay_ifindex)
+		return -DP_DROP_INVALID_SOURCE_IP;
 	/* What the stack has translated an answer to is an answer of the service. */
 	if (from->kind == SIDE_SERVICE && !known)
 		return -DP_DROP_INVALID_SOURCE_IP;
@@ -137,14 +140,24 @@ static __always_inline bool end_of_side(struct __sk_buff *skb, const struct pack
 	} else if (side->kind == SIDE_NODE) {
 		away.from_low = DP_AWAY_NODE & 0xffff;
 		away.from_high = DP_AWAY_NODE >> 16;
-	} else if (side->node) {
-		const struct flow_tunnel tunnel = { .node_low = side->node & 0xffff, .node_high = side->node >> 16 };
+	} else if (side->node && !side->by_stack) {
+		const struct flow_tunnel tunnel = {
+			.node_low = side->node & 0xffff,
+			.node_high = side->node >> 16,
+			.identity_low = side->identity & 0xffff,
+			.identity_high = side->identity >> 16,
+		};
 
 		end->ifindex = cfg.overlay_ifindex;
 		__builtin_memcpy(end->mac, &tunnel, sizeof(tunnel));
 		return true;
-	} else if (cfg.enable_fib && side->kind != SIDE_SERVICE) {
+	} else if (cfg.enable_fib && side->kind != SIDE_SERVICE && !side->by_stack) {
 		ret = route_to(skb, p, target, end, &away);
+		/* Into a tunnel to nobody that we know yet. */
+		if (end_is_tunnel(end)) {
+			__builtin_memset(end, 0, sizeof(*end));
+			return false;
+		}
 	}
 	__builtin_memcpy(end->mac, &away, sizeof(away));
 	return ret != BPF_FIB_LKUP_RET_NO_NEIGH;
@@ -155,7 +168,7 @@ static __always_inline __u32 away_ifindex(const struct flow_end *end)
 {
 	const struct flow_away *away = (const struct flow_away *)end->mac;
 
-	if (cfg.overlay_ifindex && end->ifindex == cfg.overlay_ifindex)
+	if (end_is_tunnel(end))
 		return end->ifindex;
 	return away->from_low | (__u32)away->from_high << 16;
 }
@@ -259,11 +272,19 @@ static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, 
 		/* The node may use addresses that nobody told us. */
 		if (!forward && known->flags & DP_FLOW_FROM_NODE && to.kind == SIDE_AWAY)
 			to.kind = SIDE_NODE;
+		if (hook == HOOK_FROM_POD && to.kind == SIDE_AWAY && !to.node && end_is_tunnel(&known->end[!src]))
+			side_recall(&known->end[!src], &to);
+		/* See below: that it is so is known from the flow only. */
+		if (hook == HOOK_FROM_POD && !forward && !end_is_tunnel(&known->end[!src]))
+			to.by_stack = to.kind == SIDE_AWAY && to.node;
 	} else if (p->kind >= PACKET_REPLY) {
 		return -DP_DROP_UNKNOWN_FLOW;
 	} else {
 		known = NULL;
 	}
+	/* What begins on another node and comes by way of the stack was translated there: so must be what answers. */
+	if (hook == HOOK_TO_POD && forward)
+		from.by_stack = from.kind == SIDE_AWAY && from.node;
 
 	/* From pod to pod by way of the stack: something there translated it, and must translate what answers. */
 	near_translated = hook != HOOK_FROM_POD && from.kind == SIDE_POD;

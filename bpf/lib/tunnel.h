@@ -8,6 +8,29 @@
 
 #define TUNNEL_TTL 64
 
+/* Up to its end before Linux 6.0: that size every kernel knows. */
+#define TUNNEL_KEY_SIZE (offsetof(struct bpf_tunnel_key, tunnel_label) + sizeof(__u32))
+
+/* Whether an end of a flow is behind the overlay device: then its `mac` is a flow_tunnel. */
+static __always_inline bool end_is_tunnel(const struct flow_end *end)
+{
+	return cfg.overlay_ifindex && end->ifindex == cfg.overlay_ifindex;
+}
+
+static __always_inline __u32 tunnel_node(const struct flow_end *end)
+{
+	const struct flow_tunnel *tunnel = (const struct flow_tunnel *)end->mac;
+
+	return tunnel->node_low | (__u32)tunnel->node_high << 16;
+}
+
+static __always_inline __u32 tunnel_identity(const struct flow_end *end)
+{
+	const struct flow_tunnel *tunnel = (const struct flow_tunnel *)end->mac;
+
+	return tunnel->identity_low | (__u32)tunnel->identity_high << 16;
+}
+
 static __always_inline __u64 tunnel_flags(void)
 {
 	return cfg.tunnel_ipv6 ? BPF_F_TUNINFO_IPV6 : 0;
@@ -19,15 +42,14 @@ static __always_inline int tunnel_to(struct __sk_buff *skb, __u32 node, __u32 id
 	const struct node_entry *entry = at(&nodes, node);
 	struct bpf_tunnel_key key = { .tunnel_id = identity, .tunnel_ttl = TUNNEL_TTL };
 
-	if (!node || !entry ||
-	    !(entry->addr.w[0] | entry->addr.w[1] | entry->addr.w[2] | entry->addr.w[3]))
+	if (!node || !entry || !(entry->addr.w[0] | entry->addr.w[1] | entry->addr.w[2] | entry->addr.w[3]))
 		return -DP_DROP_NO_TUNNEL_ENDPOINT;
 	if (cfg.tunnel_ipv6)
 		__builtin_memcpy(key.remote_ipv6, &entry->addr, sizeof(key.remote_ipv6));
 	else
 		key.remote_ipv4 = bpf_ntohl(entry->addr.w[3]);
 	/* The pods' MTU leaves room for the tunnel: no part of the path need fragment. */
-	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key),
+	if (bpf_skb_set_tunnel_key(skb, &key, TUNNEL_KEY_SIZE,
 				   tunnel_flags() | BPF_F_DONT_FRAGMENT | BPF_F_ZERO_CSUM_TX))
 		return -DP_DROP_NO_TUNNEL_ENDPOINT;
 	return 0;
@@ -38,7 +60,7 @@ static __always_inline bool tunnel_of(struct __sk_buff *skb, __u32 *identity, st
 {
 	struct bpf_tunnel_key key = {};
 
-	if (bpf_skb_get_tunnel_key(skb, &key, sizeof(key), tunnel_flags()))
+	if (bpf_skb_get_tunnel_key(skb, &key, TUNNEL_KEY_SIZE, tunnel_flags()))
 		return false;
 	*identity = key.tunnel_id;
 	if (cfg.tunnel_ipv6)
@@ -76,7 +98,10 @@ static __always_inline int sender_from_tunnel(struct __sk_buff *skb, const struc
 	}
 	/* The node's own processes, which may use addresses that nobody told us. */
 	if (identity == DP_IDENTITY_REMOTE_NODE && (!from->node || from->node == node->node)) {
-		if (from->node && !(from->flags & DP_POD_REMOTE_NODE))
+		/* An address that is known may be more than the node's, such as the API server's. */
+		if (from->flags & DP_POD_REMOTE_NODE && from->node)
+			return 0;
+		if (from->node)
 			return -DP_DROP_INVALID_IDENTITY;
 		from->identity = node->identity;
 		from->slot = node->slot;
@@ -96,4 +121,34 @@ static __always_inline int sender_from_tunnel(struct __sk_buff *skb, const struc
 	from->slot = known->slot;
 	from->node = node->node;
 	return 0;
+}
+
+/*
+ * The far end of a known flow, of whose address no table says where it is: who
+ * it was, and where, when its packets came out of a tunnel.
+ */
+static __always_inline void side_recall(const struct flow_end *end, struct side *side)
+{
+	__u32 identity = tunnel_identity(end);
+	const struct identity_entry *known;
+	const struct node_entry *node;
+	const struct pod_entry *pod;
+
+	side->node = tunnel_node(end);
+	if (side->in_prefix || side->identity == identity)
+		return;
+	if (identity == DP_IDENTITY_REMOTE_NODE || identity == DP_IDENTITY_KUBE_APISERVER) {
+		node = at(&nodes, side->node);
+		pod = node ? bpf_map_lookup_elem(&pods, &node->addr) : NULL;
+		if (!pod)
+			return;
+		side->identity = pod->identity;
+		side->slot = pod->slot;
+		return;
+	}
+	known = bpf_map_lookup_elem(&identities, &identity);
+	if (known) {
+		side->identity = identity;
+		side->slot = known->slot;
+	}
 }

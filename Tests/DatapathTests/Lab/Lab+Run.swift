@@ -75,7 +75,7 @@ extension Lab {
         return try outcome(datapath.toEndpoint.testRun(frame, context: context), fromPod: false)
     }
 
-    private func outcome(_ result: TestRunResult, fromPod: Bool) throws -> Outcome {
+    func outcome(_ result: TestRunResult, fromPod: Bool) throws -> Outcome {
         let action: Action =
             switch result.verdict {
             case 0: .pass

@@ -29,6 +29,9 @@ final class Lab {
     /// Drops seen so far: the difference is what one packet adds.
     var drops: [DropCounter: UInt64] = [:]
 
+    /// Makes packets come out of tunnels, in labs that have some.
+    var tunnel: TunnelWrapper?
+
     /// A test has changed what `reset` does not put right.
     var isSpoilt = false
 
@@ -214,14 +217,20 @@ struct TestPeer {
     var slot: UInt32
     var isHost = false
     var isRemoteNode = false
+    var isService = false
 
     func address(_ family: Family) -> IPAddress { TestSupport.address(family == .ipv4 ? ipv4 : ipv6) }
 
-    var entries: [(address: IPAddress, entry: PeerEntry)] {
+    var entries: [(address: IPAddress, entry: PeerEntry)] { entries(on: 0) }
+
+    /// - Parameter node: number of the other node that has it.
+    func entries(on node: UInt32) -> [(address: IPAddress, entry: PeerEntry)] {
         Family.allCases.map {
             (
                 address($0),
-                PeerEntry(identity: identity, slot: slot, isHost: isHost, isRemoteNode: isRemoteNode)
+                PeerEntry(
+                    identity: identity, slot: slot, isHost: isHost, isRemoteNode: isRemoteNode,
+                    isService: isService, node: node)
             )
         }
     }
