@@ -61,7 +61,7 @@ $(BPF_HEADERS):
 
 # ----------------------------------------------------------------------- build
 # A word more is a program more: it is built, installed, and a part of the image.
-PRODUCTS := skein-agent skein-cni skein
+PRODUCTS := skein-agent skein-operator skein-cni skein
 RELEASE := -c release --static-swift-stdlib
 # Folders are named too, so that a file that was removed counts as a change.
 SWIFT_INPUTS := Package.swift $(shell find Sources bpf/abi)

@@ -14,7 +14,10 @@ package struct CNIConfiguration: Sendable {
             let runDirectory: String
         }
 
-        let cniVersion = "1.1.0"
+        /// For runtimes that know one version only: the newest one that containerd 1.6 takes results of. Newer ones choose
+        /// from the list (CNI 1.1.0, 1).
+        let cniVersion = "0.4.0"
+        let cniVersions = ["0.4.0", "1.0.0", "1.1.0"]
         let name = "skein"
         let plugins: [Plugin]
     }
