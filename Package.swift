@@ -113,6 +113,10 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["AgentAPI", "AgentIPC", "Kernel", "NetTypes", "Netlink"],
             path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "KubeTestSupport",
+            dependencies: ["KubeClient", logging, nioCore, nioHTTP1, nioPosix, nioSSL],
+            path: "Tests/KubeTestSupport", swiftSettings: strict),
         .testTarget(name: "NetTypesTests", dependencies: ["NetTypes"], swiftSettings: strict),
         .testTarget(name: "KernelTests", dependencies: ["Kernel"], swiftSettings: strict),
         .testTarget(
@@ -132,7 +136,7 @@ let package = Package(
         .testTarget(
             name: "KubeClientTests",
             dependencies: [
-                "KubeClient", "NetTypes", lifecycle, logging, nioCore, nioHTTP1, nioPosix, nioSSL, subprocess,
+                "KubeClient", "KubeTestSupport", "NetTypes", lifecycle, nioCore, nioPosix, nioSSL, subprocess,
                 systemPackage,
             ],
             swiftSettings: strict),

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
 import Foundation
+// SPDX-License-Identifier: Apache-2.0
+import KubeTestSupport
 import Testing
 
 @testable import KubeClient
@@ -127,7 +128,8 @@ import Testing
                 let old = try await client.get(SkeinNode.resource, "n")
                 if tries.add(1) < 3 {
                     // Somebody else is faster.
-                    try await client.patch(SkeinNode.resource, "n", changes: Health(status: .init(health: "theirs")))
+                    let theirs = Health(status: .init(health: "theirs \(tries.value)"))
+                    try await client.patch(SkeinNode.resource, "n", changes: theirs)
                 }
                 return try await client.patch(
                     SkeinNode.resource, "n",

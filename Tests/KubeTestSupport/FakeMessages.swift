@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
-import NIOHTTP1
+package import NIOHTTP1
 
 /// What came in.
-struct FakeRequest: Sendable {
-    let method: String
-    let path: String
-    let query: [String: String]
+package struct FakeRequest: Sendable {
+    package let method: String
+    package let path: String
+    package let query: [String: String]
     /// By lower-case name.
-    let headers: [String: String]
-    let body: [UInt8]
+    package let headers: [String: String]
+    package let body: [UInt8]
 
-    init(_ head: HTTPRequestHead, body: [UInt8]) {
+    package init(_ head: HTTPRequestHead, body: [UInt8]) {
         method = head.method.rawValue
         let parts = head.uri.split(separator: "?", maxSplits: 1)
         path = parts.first.map { String($0).removingPercentEncoding ?? String($0) } ?? ""
@@ -26,32 +26,32 @@ struct FakeRequest: Sendable {
         self.body = body
     }
 
-    var isWatch: Bool { query["watch"] == "1" }
-    var authorization: String? { headers["authorization"] }
+    package var isWatch: Bool { query["watch"] == "1" }
+    package var authorization: String? { headers["authorization"] }
 
     /// The body as JSON.
-    var json: JSONValue { (try? JSONDecoder().decode(JSONValue.self, from: Data(body))) ?? .null }
+    package var json: JSONValue { (try? JSONDecoder().decode(JSONValue.self, from: Data(body))) ?? .null }
 }
 
 /// What goes out.
-struct FakeResponse: Sendable {
-    typealias Stream = @Sendable (_ write: (String) async throws -> Void) async throws -> Void
+package struct FakeResponse: Sendable {
+    package typealias Stream = @Sendable (_ write: (String) async throws -> Void) async throws -> Void
 
-    var status = 200
-    var headers: [String: String] = [:]
+    package var status = 200
+    package var headers: [String: String] = [:]
     /// Sent in chunks, each when the kernel has taken the one before. If it throws, the connection breaks.
-    var stream: Stream
+    package var stream: Stream
 
-    static func json(_ text: String, status: Int = 200, headers: [String: String] = [:]) -> FakeResponse {
+    package static func json(_ text: String, status: Int = 200, headers: [String: String] = [:]) -> FakeResponse {
         FakeResponse(status: status, headers: headers) { try await $0(text) }
     }
 
-    static func chunks(_ stream: @escaping Stream) -> FakeResponse {
+    package static func chunks(_ stream: @escaping Stream) -> FakeResponse {
         FakeResponse(stream: stream)
     }
 
     /// A refusal, as the API server words it.
-    static func status(
+    package static func status(
         _ code: Int, _ reason: String, _ message: String = "no", headers: [String: String] = [:], details: String = "{}"
     ) -> FakeResponse {
         json(
@@ -63,4 +63,6 @@ struct FakeResponse: Sendable {
 }
 
 /// The connection is to break here.
-struct Abort: Error {}
+package struct Abort: Error {
+    package init() {}
+}

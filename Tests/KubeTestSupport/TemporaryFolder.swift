@@ -3,7 +3,7 @@ import Foundation
 
 /// A folder of its own, gone when `body` returns.
 @discardableResult
-func withTemporaryFolder<Value>(_ body: (TemporaryFolder) async throws -> Value) async throws -> Value {
+package func withTemporaryFolder<Value>(_ body: (TemporaryFolder) async throws -> Value) async throws -> Value {
     let folder = TemporaryFolder(
         path: FileManager.default.temporaryDirectory.appending(path: "kube-\(UUID().uuidString)").path())
     try FileManager.default.createDirectory(atPath: folder.path, withIntermediateDirectories: true)
@@ -11,12 +11,12 @@ func withTemporaryFolder<Value>(_ body: (TemporaryFolder) async throws -> Value)
     return try await body(folder)
 }
 
-struct TemporaryFolder: Sendable {
-    let path: String
+package struct TemporaryFolder: Sendable {
+    package let path: String
 
     /// The path of the file. Replaces it in one step, as Kubernetes replaces tokens.
     @discardableResult
-    func write(_ name: String, _ text: String, executable: Bool = false) throws -> String {
+    package func write(_ name: String, _ text: String, executable: Bool = false) throws -> String {
         let file = "\(path)/\(name)"
         let parent = URL(filePath: file).deletingLastPathComponent().path()
         try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
@@ -27,11 +27,11 @@ struct TemporaryFolder: Sendable {
         return file
     }
 
-    func remove(_ name: String) throws {
+    package func remove(_ name: String) throws {
         try FileManager.default.removeItem(atPath: "\(path)/\(name)")
     }
 
-    func read(_ name: String) -> [UInt8]? {
+    package func read(_ name: String) -> [UInt8]? {
         FileManager.default.contents(atPath: "\(path)/\(name)").map { Array($0) }
     }
 }

@@ -2,7 +2,7 @@
 import Foundation
 
 /// Any JSON, to look into what was sent.
-enum JSONValue: Hashable, Codable, Sendable {
+package enum JSONValue: Hashable, Codable, Sendable {
     case null
     case bool(Bool)
     case number(Double)
@@ -10,7 +10,7 @@ enum JSONValue: Hashable, Codable, Sendable {
     case array([JSONValue])
     case object([String: JSONValue])
 
-    init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
             self = .null
@@ -27,7 +27,7 @@ enum JSONValue: Hashable, Codable, Sendable {
         }
     }
 
-    func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         switch self {
         case .null: try container.encodeNil()
@@ -40,17 +40,17 @@ enum JSONValue: Hashable, Codable, Sendable {
         }
     }
 
-    init(_ text: String) throws {
+    package init(_ text: String) throws {
         self = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
     }
 
-    var text: String {
+    package var text: String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 
-    subscript(key: String) -> JSONValue {
+    package subscript(key: String) -> JSONValue {
         get {
             if case .object(let members) = self { members[key] ?? .null } else { .null }
         }
@@ -62,12 +62,12 @@ enum JSONValue: Hashable, Codable, Sendable {
         }
     }
 
-    var string: String? {
+    package var string: String? {
         if case .string(let value) = self { value } else { nil }
     }
 
     /// RFC 7386.
-    func merged(with patch: JSONValue) -> JSONValue {
+    package func merged(with patch: JSONValue) -> JSONValue {
         guard case .object(let changes) = patch else { return patch }
         var result: [String: JSONValue] = [:]
         if case .object(let own) = self { result = own }

@@ -2,14 +2,14 @@
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import NIOSSL
+package import NIOSSL
 import Synchronization
 
 /// An API server on loopback that answers as the test says.
 ///
 /// Right on NIO's channels: servers whose connections are handed to tasks trap when they stop while one is on its way.
-final class FakeServer: Sendable {
-    typealias Answer = @Sendable (FakeRequest) async throws -> FakeResponse
+package final class FakeServer: Sendable {
+    package typealias Answer = @Sendable (FakeRequest) async throws -> FakeResponse
 
     private struct State {
         var requests: [FakeRequest] = []
@@ -27,12 +27,12 @@ final class FakeServer: Sendable {
     }
 
     /// All so far, in the order in which they came.
-    var requests: [FakeRequest] { state.withLock { $0.requests } }
+    package var requests: [FakeRequest] { state.withLock { $0.requests } }
 
-    var port: Int { listening.withLock { $0?.localAddress?.port ?? 0 } }
+    package var port: Int { listening.withLock { $0?.localAddress?.port ?? 0 } }
 
     @discardableResult
-    static func with<Value>(
+    package static func with<Value>(
         tls: TLSConfiguration? = nil, answer: @escaping Answer, _ body: (FakeServer) async throws -> Value
     ) async throws -> Value {
         let server = FakeServer(answer: answer)
