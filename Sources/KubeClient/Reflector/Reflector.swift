@@ -9,6 +9,8 @@ import ServiceLifecycle
 package struct Reflector<Object: KubeObject>: Service {
     package struct Settings: Sendable {
         package var selection: ObjectSelection
+        /// Of the first list. A cached one may be seconds old: not for who must see what was written before it began.
+        package var firstList: ListFreshness = .any
         package var pageSize = 500
         /// How long a watch is asked to last.
         package var lasting: Duration = .seconds(300)

@@ -45,8 +45,8 @@ struct ReflectorMachine: Equatable, Sendable {
     private(set) var version: String?
 
     /// The first action.
-    mutating func start() -> Action {
-        begin(.list(.any))
+    mutating func start(_ freshness: ListFreshness = .any) -> Action {
+        begin(.list(freshness))
     }
 
     /// A list is complete.

@@ -26,7 +26,7 @@ struct ReflectorSession<Object: KubeObject> {
 
     /// Throws `CancellationError`, or what `deliver` threw.
     mutating func run() async throws {
-        var action = machine.start()
+        var action = machine.start(reflector.settings.firstList)
         while true {
             try Task.checkCancellation()
             do {
