@@ -31,6 +31,7 @@ let package = Package(
     name: "skein",
     products: [
         .executable(name: "skein-agent", targets: ["skein-agent"]),
+        .executable(name: "skein-operator", targets: ["skein-operator"]),
         .executable(name: "skein-cni", targets: ["skein-cni"]),
         .executable(name: "skein", targets: ["skein"]),
     ],
@@ -81,6 +82,7 @@ let package = Package(
                 subprocess, systemPackage, yams,
             ],
             swiftSettings: strict),
+        .target(name: "LineLogging", dependencies: [logging], swiftSettings: strict),
         .target(name: "AgentIPC", dependencies: ["NetTypes"], swiftSettings: strict),
         .target(name: "AgentAPI", dependencies: ["AgentIPC"], swiftSettings: strict),
 
@@ -94,11 +96,23 @@ let package = Package(
                 "Netlink", "PolicyEngine", hummingbird, lifecycle, logging,
             ],
             swiftSettings: strict),
+        .target(
+            name: "OperatorCore",
+            dependencies: ["IPAM", "KubeClient", "NetTypes", hummingbird, lifecycle, logging, yams],
+            swiftSettings: strict),
 
         // Executables.
         .executableTarget(
             name: "skein-agent",
-            dependencies: ["AgentCore", "Datapath", "NetTypes", argumentParser, lifecycle, logging, signals],
+            dependencies: [
+                "AgentCore", "Datapath", "LineLogging", "NetTypes", argumentParser, lifecycle, logging, signals,
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "skein-operator",
+            dependencies: [
+                "KubeClient", "LineLogging", "NetTypes", "OperatorCore", argumentParser, lifecycle, logging, signals,
+            ],
             swiftSettings: strict),
         // Fully static (with --static-swift-stdlib, as make does it): it is started for every pod, and starts in half the
         // time without a dynamic loader. Nothing that it links may import Foundation: the runtime would search its
@@ -142,6 +156,12 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "CNIPluginTests", dependencies: ["AgentAPI", "AgentIPC", "CNIPlugin", "NetTypes"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "OperatorCoreTests",
+            dependencies: [
+                "KubeClient", "KubeTestSupport", "NetTypes", "OperatorCore", lifecycle,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "AgentCoreTests",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import AgentCore
 import Glibc
+import LineLogging
 import Logging
 
 /// The agent's log goes to standard error.
