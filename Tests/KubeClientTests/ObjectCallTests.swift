@@ -128,7 +128,8 @@ import Testing
                 let old = try await client.get(SkeinNode.resource, "n")
                 if tries.add(1) < 3 {
                     // Somebody else is faster.
-                    try await client.patch(SkeinNode.resource, "n", changes: Health(status: .init(health: "theirs")))
+                    let theirs = Health(status: .init(health: "theirs \(tries.value)"))
+                    try await client.patch(SkeinNode.resource, "n", changes: theirs)
                 }
                 return try await client.patch(
                     SkeinNode.resource, "n",

@@ -17,7 +17,8 @@ import Testing
         defer { task.cancel() }
         try await eventually("it listens") { port.withLock { $0 } != nil }
         let configuration = ClusterConfiguration(servers: [.loopback(try #require(port.withLock { $0 }))])
-        try await APIClient.with(configuration, options: .test(sleeps: Sleeps()), logger: quiet) { client async throws -> Void in
+        try await APIClient.with(configuration, options: .test(sleeps: Sleeps()), logger: quiet) {
+            client async throws -> Void in
             func text(_ path: String) async throws -> String {
                 String(decoding: try await client.bytes(at: path), as: UTF8.self)
             }

@@ -59,19 +59,85 @@ import Testing
             ])
     }
 
-    @Test func `what is written is not written again, told or not`() throws {
+    @Test(arguments: [false, true])
+    func `what is written is not written again, told before the answer or after`(isToldFirst: Bool) throws {
         var machine = try begun()
         machine.changed(node("a"))
         let next = machine.next(now: .zero)
         let work = try #require(next)
-        // Something else about it changes while the write is on its way: in the version before it.
-        machine.changed(node("a", version: "2"))
+        let written = node("a", ["10.0.0.0/24"], version: "2")
+        if isToldFirst { machine.changed(written) }
+        machine.done(work, .done(written), now: .zero)
         #expect(machine.next(now: .zero) == nil)
-        machine.done(work, .done(node("a", ["10.0.0.0/24"], version: "3")), now: .zero)
-        #expect(machine.next(now: .zero) == nil)
+        machine.changed(written)
         machine.changed(node("a", ["10.0.0.0/24"], version: "3"))
-        machine.changed(node("a", ["10.0.0.0/24"], version: "4"))
         #expect(machine.next(now: .zero) == nil && machine.wake == nil)
+    }
+
+    @Test(arguments: [false, true])
+    func `an object that was just written can be written again`(isToldFirst: Bool) throws {
+        var machine = try begun(ipv4: ["10.0.0.0/24"], ipv6: ["fd00::/64"])
+        machine.changed(node("a", ["10.0.0.0/24", "fd00::/120"]))
+        machine.changed(node("b"))
+        // Only IPv6 is left.
+        let next = machine.next(now: .zero)
+        let work = try #require(next)
+        #expect(work == .write(target("b"), Self.prefixes(["fd00::100/120"]), lost: []))
+        let written = node("b", ["fd00::100/120"], version: "2")
+        if isToldFirst { machine.changed(written) }
+        machine.done(work, .done(written), now: .zero)
+        if !isToldFirst { machine.changed(written) }
+        guard case .report(let target, let condition) = machine.next(now: .zero) else {
+            Issue.record("nothing is said")
+            return
+        }
+        machine.done(.report(target, condition), .done(written), now: .zero)
+        machine.deleted("a")
+        #expect(
+            all(&machine) == [
+                .write(self.target("b", "2"), Self.prefixes(["fd00::100/120", "10.0.0.0/24"]), lost: [])
+            ])
+    }
+
+    @Test func `what is planned and needed no more is free again, once it is sure that it was not written`() throws {
+        var machine = try begun(ipv4: ["10.0.0.0/23"])
+        machine.changed(node("a", ["10.0.0.0/24"], usage: (254, 0)))
+        let next = machine.next(now: .zero)
+        let work = try #require(next)
+        // It may be written, or not.
+        machine.done(work, .failure(.failed("no answer")), now: .zero)
+        machine.changed(node("a", ["10.0.0.0/24"], version: "2", usage: (1, 253)))
+        machine.changed(node("b"))
+        guard case .report(target("b"), _) = machine.next(now: .zero) else {
+            Issue.record("b is given what may be a's")
+            return
+        }
+        let fence = Work.fence(target("a", "2"))
+        #expect(all(&machine, at: .seconds(1)) == [fence])
+        machine.done(fence, .done(node("a", ["10.0.0.0/24"], version: "3")), now: .seconds(1))
+        machine.done(
+            .report(target("b"), .init(isTrue: false, reason: "PoolExhausted", message: "")),
+            .done(node("b", version: "2")), now: .seconds(1))
+        #expect(all(&machine, at: .seconds(1)) == [.write(target("b"), Self.prefixes(["10.0.1.0/24"]), lost: [])])
+    }
+
+    @Test func `what was written after all, though it is needed no more, is the node's`() throws {
+        var machine = try begun(ipv4: ["10.0.0.0/23"])
+        machine.changed(node("a", ["10.0.0.0/24"], usage: (254, 0)))
+        let next = machine.next(now: .zero)
+        let work = try #require(next)
+        machine.done(work, .failure(.failed("no answer")), now: .zero)
+        machine.changed(node("a", ["10.0.0.0/24"], version: "2", usage: (1, 253)))
+        let fence = Work.fence(target("a", "2"))
+        #expect(all(&machine, at: .seconds(1)) == [fence])
+        machine.done(fence, .done(node("a", ["10.0.0.0/24", "10.0.1.0/24"], version: "4")), now: .seconds(1))
+        machine.changed(node("b"))
+        let works = all(&machine, at: .seconds(1))
+        #expect(works.count == 1)
+        guard case .report(target("b"), _) = works.first else {
+            Issue.record("b is given what is a's")
+            return
+        }
     }
 
     @Test func `after a conflict the same range is written on the next version`() throws {
@@ -136,10 +202,9 @@ import Testing
         machine.deleted("b")
         machine.changed(node("c"))
         machine.changed(node("b", version: "9", uid: "other"))
-        let ranges = all(&machine).map { work -> [Prefix] in
-            if case .write(_, let ranges, _) = work { ranges } else { [] }
-        }
-        #expect(ranges == [Self.prefixes(["10.0.2.0/24"]), Self.prefixes(["10.0.1.0/24"])])
+        var given: [String: [Prefix]] = [:]
+        for case .write(let target, let ranges, _) in all(&machine) { given[target.name] = ranges }
+        #expect(given == ["b": Self.prefixes(["10.0.1.0/24"]), "c": Self.prefixes(["10.0.2.0/24"])])
     }
 
     @Test(arguments: [

@@ -15,6 +15,9 @@ extension PodRangeMachine {
         entry.own.removeAll { dropped.contains($0) }
         release(dropped, of: name)
         entry.lost = entry.node.unreadable.map { "\"\($0)\" is no range" }
+        for (position, range) in said.enumerated() where said[..<position].contains(range) {
+            entry.lost.append("\(range) stands there twice")
+        }
         for range in said where !entry.own.contains(range) {
             if let index = entry.pending.firstIndex(of: range) {
                 entry.pending.remove(at: index)
@@ -31,36 +34,39 @@ extension PodRangeMachine {
                 }
             }
         }
+        if entry.pending.isEmpty { entry.isUnsure = false }
         entries[name] = entry
     }
 
-    /// An answer may be newer or older than what is told next: what it says in addition counts as possible.
-    mutating func adoptUnseen(_ node: NodeRanges) {
+    /// An answer may be newer or older than what is told next: what it says in addition counts as possible. True if there
+    /// is such.
+    mutating func adoptUnseen(_ node: NodeRanges) -> Bool {
         let name = node.metadata.name
-        guard let entry = entries[name] else { return }
+        guard var entry = entries[name] else { return false }
         for range in node.ranges where !entry.own.contains(range) && !entry.pending.contains(range) {
             do throws(PrefixPoolError) {
                 try pools.claim(range, for: name)
-                entries[name]?.pending.append(range)
+                entry.pending.append(range)
             } catch {
                 // Told as a conflict when it is seen.
             }
         }
+        entries[name] = entry
+        return entry.pending.contains { node.ranges.contains($0) }
     }
 
-    /// It can't stay as it is.
+    /// It can't stay as it is: to be seen from what the object says, not from what is planned for it.
     func isWanting(_ name: String) -> Bool {
         guard let entry = entries[name] else { return false }
-        return !entry.lost.isEmpty || !missingRanges(of: entry).families.isEmpty
+        return !entry.lost.isEmpty || !missingRanges(of: entry, entry.own).families.isEmpty
     }
 
     /// Families of which it needs a range, one entry for each range; and why it can't have more, if it needs more.
     ///
     /// What its agent says of its use is older than the last range that it was given. So it is counted from the ranges
     /// how much that use leaves; what the agent says is free decides only whether to look.
-    func missingRanges(of entry: Entry) -> (families: [IPFamily], problem: String?) {
+    func missingRanges(of entry: Entry, _ ranges: [Prefix]) -> (families: [IPFamily], problem: String?) {
         var families: [IPFamily] = []
-        let ranges = entry.own + entry.pending
         for family in pools.families {
             var capacity = Self.capacity(of: ranges.filter { IPFamily($0) == family })
             var isFirst = capacity == 0

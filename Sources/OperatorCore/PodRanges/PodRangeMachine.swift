@@ -53,8 +53,12 @@ package struct PodRangeMachine: WorkMachine {
         var note: String?
         /// Why it does not have what it needs.
         var problem: String?
-        /// The version with which the last try ended: not worth another one.
-        var spentVersion: String?
+        /// Versions that the object has left behind, the last few: a write on one of them is in vain.
+        var superseded: [String] = []
+        /// The version that our last write made, until it is told: what we know of the object is older.
+        var awaited: String?
+        /// Something of ``pending`` may be written already, or may be still.
+        var isUnsure = false
         var reported: NodeRanges.Condition?
         var isBusy = false
         var failures = 0
@@ -65,6 +69,14 @@ package struct PodRangeMachine: WorkMachine {
         }
 
         var target: Target { Target(name: node.metadata.name, uid: node.metadata.uid, version: version) }
+
+        /// A write would not be in vain.
+        var isWritable: Bool { awaited == nil && !superseded.contains(version) }
+
+        mutating func leave(_ version: String) {
+            if !superseded.contains(version) { superseded.append(version) }
+            if superseded.count > 8 { superseded.removeFirst() }
+        }
     }
 
     private enum Phase {
@@ -97,6 +109,8 @@ package struct PodRangeMachine: WorkMachine {
         if let entry = entries[name], entry.node.metadata.uid != node.metadata.uid { deleted(name) }
         entries[name, default: Entry(node)].node = node
         entries[name]?.version = node.metadata.resourceVersion
+        // What is told is what we waited for, or later, unless we know that it is older.
+        if let entry = entries[name], !entry.superseded.contains(entry.version) { entries[name]?.awaited = nil }
         guard phase != .loading else { return }
         adopt(name)
         queue.append(name)
@@ -136,7 +150,7 @@ package struct PodRangeMachine: WorkMachine {
         while let name = queue.popFirst() {
             guard let entry = entries[name], !entry.isBusy, !retries.contains(name) else { continue }
             if phase == .fencing {
-                guard unfenced.contains(name), entry.spentVersion != entry.version else { continue }
+                guard unfenced.contains(name), entry.isWritable else { continue }
                 entries[name]?.isBusy = true
                 return .fence(entry.target)
             }
@@ -151,9 +165,15 @@ package struct PodRangeMachine: WorkMachine {
 
     private mutating func work(for name: String) -> Work? {
         guard let entry = entries[name] else { return nil }
-        if !entry.pending.isEmpty || !entry.lost.isEmpty {
-            guard entry.spentVersion != entry.version else { return nil }
-            return .write(entry.target, entry.own + entry.pending, lost: entry.lost)
+        if !isWanting(name) {
+            // It needed more once. Another leader, who sees only what the object says, would not expect a write to it.
+            if entry.isUnsure, entry.isWritable { return .fence(entry.target) }
+            if !entry.isUnsure, !entry.pending.isEmpty {
+                entries[name]?.pending = []
+                release(entry.pending, of: name)
+            }
+        } else if !entry.pending.isEmpty || !entry.lost.isEmpty {
+            return entry.isWritable ? .write(entry.target, entry.own + entry.pending, lost: entry.lost) : nil
         }
         if let condition = entry.wantedCondition, condition != entry.node.condition, condition != entry.reported {
             return .report(entry.target, condition)
@@ -164,7 +184,7 @@ package struct PodRangeMachine: WorkMachine {
     /// Finds ranges for what it needs; notes if there are none.
     private mutating func serve(_ name: String) {
         guard let entry = entries[name] else { return }
-        let missing = missingRanges(of: entry)
+        let missing = missingRanges(of: entry, entry.own + entry.pending)
         var problem = missing.problem
         for family in missing.families {
             guard let range = pools[family]?.allocate(to: name) else {
@@ -185,19 +205,23 @@ package struct PodRangeMachine: WorkMachine {
         guard entries[target.name]?.node.metadata.uid == target.uid else { return }
         entries[target.name]?.isBusy = false
         switch (work, outcome) {
+        case (.write, .failure(.failed)):
+            unsure(target.name)
+            retry(target.name, now: now)
         case (_, .failure(.failed)):
             retry(target.name, now: now)
         case (.fence, .done(let node)):
-            entries[target.name]?.version = node.metadata.resourceVersion
-            adoptUnseen(node)
+            let isNew = adoptUnseen(node)
+            wrote(target, node, isSeen: !isNew)
+            // Whatever was sent before has arrived, or never will.
+            entries[target.name]?.isUnsure = isNew
             fenced(target.name)
         case (.fence, .failure(.refused)):
             // What refuses this refuses the other write as well.
             fenced(target.name)
         case (.write(_, _, let lost), .done(let node)):
-            entries[target.name]?.failures = 0
-            entries[target.name]?.version = node.metadata.resourceVersion
-            entries[target.name]?.spentVersion = node.metadata.resourceVersion
+            wrote(target, node, isSeen: false)
+            unsure(target.name)
             if !lost.isEmpty { entries[target.name]?.note = "taken away: " + lost.joined(separator: "; ") }
         case (.write, .failure(.refused)):
             retry(target.name, now: now)
@@ -205,9 +229,29 @@ package struct PodRangeMachine: WorkMachine {
             // Also if it was refused: that is no reason to try for ever.
             entries[target.name]?.reported = condition
         case (_, .failure):
-            entries[target.name]?.spentVersion = target.version
+            entries[target.name]?.failures = 0
+            entries[target.name]?.leave(target.version)
         }
         queue.append(target.name)
+    }
+
+    /// A write on one version made another. `isSeen`: it is as we know it, but for the version.
+    private mutating func wrote(_ target: Target, _ node: NodeRanges, isSeen: Bool) {
+        guard var entry = entries[target.name] else { return }
+        entry.failures = 0
+        entry.leave(target.version)
+        // Otherwise something was told meanwhile, and counts.
+        if entry.version == target.version {
+            entry.version = node.metadata.resourceVersion
+            if !isSeen { entry.awaited = entry.version }
+        }
+        entries[target.name] = entry
+    }
+
+    /// What is planned may be written; what was told since is not planned any more.
+    private mutating func unsure(_ name: String) {
+        guard let entry = entries[name] else { return }
+        entries[name]?.isUnsure = !entry.pending.isEmpty
     }
 
     private mutating func retry(_ name: String, now: Duration) {
