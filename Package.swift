@@ -109,7 +109,8 @@ let package = Package(
         .executableTarget(
             name: "skein-agent",
             dependencies: [
-                "AgentCore", "ClusterSync", "Datapath", "KubeClient", "LineLogging", "Model", "NetTypes", argumentParser,
+                "AgentCore", "ClusterSync", "Datapath", "KubeClient", "LineLogging", "Model", "NetTypes",
+                argumentParser,
                 lifecycle, logging, signals,
             ],
             swiftSettings: strict),

@@ -80,7 +80,12 @@ struct ReadinessTests {
         #expect(
             configuration.text == """
                 {
-                  "cniVersion" : "1.1.0",
+                  "cniVersion" : "0.4.0",
+                  "cniVersions" : [
+                    "0.4.0",
+                    "1.0.0",
+                    "1.1.0"
+                  ],
                   "name" : "skein",
                   "plugins" : [
                     {
