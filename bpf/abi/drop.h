@@ -20,7 +20,7 @@
 	X(NO_TUNNEL_ENDPOINT, 160, "no node is known for the destination")                 \
 	X(UNKNOWN_FLOW, 163, "reply or error of an unknown connection")                    \
 	X(NO_CONFIG, 165, "no policy is loaded for the endpoint")                          \
-	X(NAT_NO_MAPPING, 167, "no port or address to masquerade it with")                  \
+	X(NAT_NO_MAPPING, 167, "no port or address to masquerade it with")                 \
 	X(INVALID_IDENTITY, 171, "tunnelled under an identity that the sender can't have") \
 	X(UNKNOWN_SENDER, 172, "only nodes may send into tunnels")                         \
 	X(FRAGMENT_NOT_FOUND, 175, "first fragment was not seen")                          \

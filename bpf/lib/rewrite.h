@@ -84,13 +84,14 @@ static __always_inline __u32 port_at(__u8 protocol, bool source)
 }
 
 /* The address in the network header at `offset`. IPv4: with the header's checksum. */
-static __always_inline long store_addr(struct __sk_buff *skb, __u32 offset, const struct rewrite *r, bool source, bool v4)
+static __always_inline long store_addr(struct __sk_buff *skb, __u32 offset, const struct rewrite *r, bool source,
+				       bool v4)
 {
 	if (v4)
 		return bpf_l3_csum_replace(skb, offset + offsetof(struct iphdr, check), r->from.w[3], r->to.w[3], 4) |
-		       bpf_skb_store_bytes(skb,
-					   offset + (source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr)),
-					   &r->to.w[3], 4, 0);
+		       bpf_skb_store_bytes(
+			       skb, offset + (source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr)),
+			       &r->to.w[3], 4, 0);
 	return bpf_skb_store_bytes(
 		skb, offset + (source ? offsetof(struct ipv6hdr, saddr) : offsetof(struct ipv6hdr, daddr)), &r->to, 16,
 		BPF_F_RECOMPUTE_CSUM);
@@ -135,8 +136,8 @@ static __always_inline int rewrite_packet(struct __sk_buff *skb, const struct pa
 }
 
 /* The checksum of a quoted packet's transport, as it was before: by hand, as the helpers mean this packet's own. */
-static __always_inline long rewrite_quoted_checksum(struct __sk_buff *skb, const struct packet *p, __u32 l4, __u32 inner,
-						    const struct rewrite *r)
+static __always_inline long rewrite_quoted_checksum(struct __sk_buff *skb, const struct packet *p, __u32 l4,
+						    __u32 inner, const struct rewrite *r)
 {
 	const __u8 protocol = p->key.protocol;
 	__u32 offset = inner + checksum_at(protocol);
@@ -158,7 +159,8 @@ static __always_inline long rewrite_quoted_checksum(struct __sk_buff *skb, const
 }
 
 /* An ICMP error: the end of the quoted packet, and the error's own if it is the same. */
-static __always_inline int rewrite_error(struct __sk_buff *skb, const struct packet *p, __u32 l4, const struct rewrite *r)
+static __always_inline int rewrite_error(struct __sk_buff *skb, const struct packet *p, __u32 l4,
+					 const struct rewrite *r)
 {
 	const __u8 protocol = p->key.protocol;
 	const bool v4 = p->v4;
@@ -179,8 +181,8 @@ static __always_inline int rewrite_error(struct __sk_buff *skb, const struct pac
 	/* Under the error's checksum: IPv4's address and header checksum weigh nothing together. */
 	if (!v4)
 		failed |= bpf_l4_csum_replace(skb, icmp, 0, addr_diff(r, false), 0);
-	failed |= v4 ? store_addr(skb, quoted, r, !r->source, true)
-		     : bpf_skb_store_bytes(skb,
+	failed |= v4 ? store_addr(skb, quoted, r, !r->source, true) :
+		       bpf_skb_store_bytes(skb,
 					   quoted + (r->source ? offsetof(struct ipv6hdr, daddr) :
 								 offsetof(struct ipv6hdr, saddr)),
 					   &r->to, 16, 0);

@@ -16,7 +16,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { most = 512, again_ms = 400, icmp_header = 8 };
+enum {
+	most = 512,
+	again_ms = 400,
+	icmp_header = 8
+};
 
 struct question {
 	char line[160];
@@ -121,8 +125,8 @@ static void start(struct question *question)
 		make_echo_request(question);
 	else
 		fill(question->bytes, question->size, question->seed);
-	question->fd = question->icmp ? icmp_socket(question->family)
-				      : make_socket(question->family, question->datagram ? SOCK_DGRAM : SOCK_STREAM);
+	question->fd = question->icmp ? icmp_socket(question->family) :
+					make_socket(question->family, question->datagram ? SOCK_DGRAM : SOCK_STREAM);
 	if (connect(question->fd, (struct sockaddr *)&address, length) && errno != EINPROGRESS)
 		end_by_error(question, errno);
 }

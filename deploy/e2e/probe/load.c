@@ -22,7 +22,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { pause_ms = 50, silent_ms = 1500, patience_ms = 5000, status_ms = 100, most = 8192 };
+enum {
+	pause_ms = 50,
+	silent_ms = 1500,
+	patience_ms = 5000,
+	status_ms = 100,
+	most = 8192
+};
 
 struct connection {
 	int fd; // -1: none

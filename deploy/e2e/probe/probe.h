@@ -10,7 +10,10 @@
 #include <stdint.h>
 
 // Messages of a load, and the largest of a question.
-enum { message_size = 32, largest = 65000 };
+enum {
+	message_size = 32,
+	largest = 65000
+};
 
 int serve(uint16_t port);
 int ask(int timeout_ms);
