@@ -87,6 +87,9 @@ func median(_ values: [Double]) -> Double {
     return sorted.isEmpty ? .nan : sorted[(sorted.count - 1) / 2]
 }
 
+/// What a quarter of the values stays under.
+func lowerQuartile(_ values: [Double]) -> Double { percentile(values, 0.25) }
+
 func percentile(_ values: [Double], _ share: Double) -> Double {
     let sorted = values.sorted()
     return sorted.isEmpty ? .nan : sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))]

@@ -26,9 +26,6 @@ final class TestStand {
         var `protocol`: UInt32
     }
 
-    /// The bare program's figures, for one flow and for many, net.
-    var bare: (hot: Double, many: Double) = (.nan, .nan)
-
     private let templates: BPFMap<UInt32, Template>
     private let counter: BPFMap<UInt32, UInt32>
     private let target: BPFMap<UInt32, UInt32>
