@@ -28,7 +28,8 @@ static __always_inline bool outer_addr(struct __sk_buff *skb, const bool source,
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
 		if (bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, protocol), next, 1) ||
 		    bpf_skb_load_bytes(
-			    skb, ETH_HLEN + (source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr)), &v4, 4))
+			    skb, ETH_HLEN + (source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr)),
+			    &v4, 4))
 			return false;
 		addr_from_v4(addr, v4);
 		return true;
@@ -36,7 +37,8 @@ static __always_inline bool outer_addr(struct __sk_buff *skb, const bool source,
 	return skb->protocol == bpf_htons(ETH_P_IPV6) &&
 	       !bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, nexthdr), next, 1) &&
 	       !bpf_skb_load_bytes(
-		       skb, ETH_HLEN + (source ? offsetof(struct ipv6hdr, saddr) : offsetof(struct ipv6hdr, daddr)), addr, 16);
+		       skb, ETH_HLEN + (source ? offsetof(struct ipv6hdr, saddr) : offsetof(struct ipv6hdr, daddr)),
+		       addr, 16);
 }
 
 /*

@@ -84,13 +84,14 @@ static __always_inline __u32 port_at(__u8 protocol, bool source)
 }
 
 /* The address in the network header at `offset`. IPv4: with the header's checksum. */
-static __always_inline long store_addr(struct __sk_buff *skb, __u32 offset, const struct rewrite *r, bool source, bool v4)
+static __always_inline long store_addr(struct __sk_buff *skb, __u32 offset, const struct rewrite *r, bool source,
+				       bool v4)
 {
 	if (v4)
 		return bpf_l3_csum_replace(skb, offset + offsetof(struct iphdr, check), r->from.w[3], r->to.w[3], 4) |
-		       bpf_skb_store_bytes(skb,
-					   offset + (source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr)),
-					   &r->to.w[3], 4, 0);
+		       bpf_skb_store_bytes(
+			       skb, offset + (source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr)),
+			       &r->to.w[3], 4, 0);
 	return bpf_skb_store_bytes(
 		skb, offset + (source ? offsetof(struct ipv6hdr, saddr) : offsetof(struct ipv6hdr, daddr)), &r->to, 16,
 		BPF_F_RECOMPUTE_CSUM);
@@ -103,6 +104,14 @@ static __always_inline long store_half(struct __sk_buff *skb, __u32 offset, __be
 	if (from == to)
 		return 0;
 	return bpf_l4_csum_replace(skb, checksum, from, to, flags | 2) | bpf_skb_store_bytes(skb, offset, &to, 2, 0);
+}
+
+/* Whether a UDP datagram has none (RFC 768). */
+static __always_inline bool without_checksum(struct __sk_buff *skb, __u8 protocol, __u32 checksum)
+{
+	__u16 sum = 1;
+
+	return protocol == IPPROTO_UDP && !bpf_skb_load_bytes(skb, checksum, &sum, 2) && !sum;
 }
 
 /* What the transport's checksum has of the address: nothing for ICMP and SCTP over IPv4. */
@@ -128,15 +137,21 @@ static __always_inline int rewrite_packet(struct __sk_buff *skb, const struct pa
 	if (checksum != l4 && (!p->fragmented || ETH_HLEN + p->header_length > l4)) {
 		if (protocol != IPPROTO_ICMP)
 			failed |= checksum_addr(skb, checksum, r, v4, flags);
-		failed |= store_half(skb, l4 + port_at(protocol, r->source), r->from_port, r->to_port, checksum, flags);
+		/* Of a port that nothing makes up for, skb->csum has to be told. */
+		if (r->from_port != r->to_port && without_checksum(skb, protocol, checksum))
+			failed |= bpf_skb_store_bytes(skb, l4 + port_at(protocol, r->source), &r->to_port, 2,
+						      BPF_F_RECOMPUTE_CSUM);
+		else
+			failed |= store_half(skb, l4 + port_at(protocol, r->source), r->from_port, r->to_port, checksum,
+					     flags);
 	}
 	failed |= store_addr(skb, ETH_HLEN, r, r->source, v4);
 	return failed ? -DP_DROP_INVALID_HEADER : 0;
 }
 
 /* The checksum of a quoted packet's transport, as it was before: by hand, as the helpers mean this packet's own. */
-static __always_inline long rewrite_quoted_checksum(struct __sk_buff *skb, const struct packet *p, __u32 l4, __u32 inner,
-						    const struct rewrite *r)
+static __always_inline long rewrite_quoted_checksum(struct __sk_buff *skb, const struct packet *p, __u32 l4,
+						    __u32 inner, const struct rewrite *r)
 {
 	const __u8 protocol = p->key.protocol;
 	__u32 offset = inner + checksum_at(protocol);
@@ -158,7 +173,8 @@ static __always_inline long rewrite_quoted_checksum(struct __sk_buff *skb, const
 }
 
 /* An ICMP error: the end of the quoted packet, and the error's own if it is the same. */
-static __always_inline int rewrite_error(struct __sk_buff *skb, const struct packet *p, __u32 l4, const struct rewrite *r)
+static __always_inline int rewrite_error(struct __sk_buff *skb, const struct packet *p, __u32 l4,
+					 const struct rewrite *r)
 {
 	const __u8 protocol = p->key.protocol;
 	const bool v4 = p->v4;
@@ -179,8 +195,8 @@ static __always_inline int rewrite_error(struct __sk_buff *skb, const struct pac
 	/* Under the error's checksum: IPv4's address and header checksum weigh nothing together. */
 	if (!v4)
 		failed |= bpf_l4_csum_replace(skb, icmp, 0, addr_diff(r, false), 0);
-	failed |= v4 ? store_addr(skb, quoted, r, !r->source, true)
-		     : bpf_skb_store_bytes(skb,
+	failed |= v4 ? store_addr(skb, quoted, r, !r->source, true) :
+		       bpf_skb_store_bytes(skb,
 					   quoted + (r->source ? offsetof(struct ipv6hdr, daddr) :
 								 offsetof(struct ipv6hdr, saddr)),
 					   &r->to, 16, 0);
