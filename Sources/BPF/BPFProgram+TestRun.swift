@@ -49,14 +49,18 @@ extension BPFProgram {
     ///   - context: only for tc programs. Its devices must be in the calling thread's network namespace.
     ///   - repetitions: how often, for measuring; at least 1.
     ///   - returnsPacket: false saves the copy.
+    ///   - sumsPacket: as a device does that has computed the checksum of the whole packet (CHECKSUM_COMPLETE). EBADMSG when
+    ///     it is not right any more afterwards; EINVAL before Linux 6.16.
     package func testRun(
-        _ packet: [UInt8], context: SkbContext? = nil, repetitions: Int = 1, returnsPacket: Bool = true
+        _ packet: [UInt8], context: SkbContext? = nil, repetitions: Int = 1, returnsPacket: Bool = true,
+        sumsPacket: Bool = false
     ) throws(BPFError) -> TestRunResult {
         var skb = unsafe __sk_buff()
         if let context { unsafe context.write(to: &skb) }
         var run = unsafe clibbpf_run()
         unsafe run.repeat = UInt32(clamping: max(1, repetitions))
         unsafe run.data_in_size = UInt32(clamping: packet.count)
+        unsafe run.flags = sumsPacket ? 1 << 2 : 0  // BPF_F_TEST_SKB_CHECKSUM_COMPLETE
         var result: Int32 = 0
         let room = returnsPacket ? packet.count + 512 : 0
         let output = unsafe [UInt8](unsafeUninitializedCapacity: room) { output, filled in

@@ -43,6 +43,13 @@ extension Datapath {
             moved: try masquerading.count(DP_NAT_COUNT_MOVED).packets)
     }
 
+    /// Of the programs on what comes in and what leaves by an uplink, for measuring; open as long as the datapath. Nil while
+    /// nothing is masqueraded.
+    package var nodeProgramDescriptors: (from: Int32, to: Int32)? {
+        guard let masquerading else { return nil }
+        return (masquerading.fromNode.withDescriptor { $0 }, masquerading.toNode.withDescriptor { $0 })
+    }
+
     /// Puts right what differs from what `setNodeNAT` was told last.
     func repairNodeNAT(_ report: inout RepairReport) throws {
         guard let masquerading, let current = masquerading.current else { return }

@@ -106,6 +106,14 @@ static __always_inline long store_half(struct __sk_buff *skb, __u32 offset, __be
 	return bpf_l4_csum_replace(skb, checksum, from, to, flags | 2) | bpf_skb_store_bytes(skb, offset, &to, 2, 0);
 }
 
+/* Whether a UDP datagram has none (RFC 768). */
+static __always_inline bool without_checksum(struct __sk_buff *skb, __u8 protocol, __u32 checksum)
+{
+	__u16 sum = 1;
+
+	return protocol == IPPROTO_UDP && !bpf_skb_load_bytes(skb, checksum, &sum, 2) && !sum;
+}
+
 /* What the transport's checksum has of the address: nothing for ICMP and SCTP over IPv4. */
 static __always_inline long checksum_addr(struct __sk_buff *skb, __u32 checksum, const struct rewrite *r, bool v4,
 					  __u64 flags)
@@ -129,7 +137,13 @@ static __always_inline int rewrite_packet(struct __sk_buff *skb, const struct pa
 	if (checksum != l4 && (!p->fragmented || ETH_HLEN + p->header_length > l4)) {
 		if (protocol != IPPROTO_ICMP)
 			failed |= checksum_addr(skb, checksum, r, v4, flags);
-		failed |= store_half(skb, l4 + port_at(protocol, r->source), r->from_port, r->to_port, checksum, flags);
+		/* Of a port that nothing makes up for, skb->csum has to be told. */
+		if (r->from_port != r->to_port && without_checksum(skb, protocol, checksum))
+			failed |= bpf_skb_store_bytes(skb, l4 + port_at(protocol, r->source), &r->to_port, 2,
+						      BPF_F_RECOMPUTE_CSUM);
+		else
+			failed |= store_half(skb, l4 + port_at(protocol, r->source), r->from_port, r->to_port, checksum,
+					     flags);
 	}
 	failed |= store_addr(skb, ETH_HLEN, r, r->source, v4);
 	return failed ? -DP_DROP_INVALID_HEADER : 0;

@@ -116,13 +116,20 @@ extension Lab {
         try runNode(masquerading().fromNode, packet.bytes, out: false)
     }
 
+    /// The kernel then checks, too, that a device's sum of the whole packet is kept up.
+    private static let canSumPackets: Bool = {
+        let program = try? BPFProgram(assembling: "sums", type: .trafficControl, [.set(0, 0), .exit])
+        guard let program else { return false }
+        return (try? program.testRun([UInt8](repeating: 0, count: 64), sumsPacket: true)) != nil
+    }()
+
     func runNode(
         _ program: borrowing BPFProgram, _ frame: [UInt8], gsoSize: UInt32 = 0, out: Bool
     ) throws -> NodeOutcome {
         let context = SkbContext(
             ifindex: uplink, ingressIfindex: out ? a.ifindex : uplink, gsoSize: gsoSize,
             gsoSegments: gsoSize == 0 ? 0 : UInt32(frame.count) / gsoSize + 1)
-        let result = try program.testRun(frame, context: context)
+        let result = try program.testRun(frame, context: context, sumsPacket: Self.canSumPackets && gsoSize == 0)
         let reason = result.verdict == 2 ? try takeDrop(fromPod: out) : nil
         return NodeOutcome(verdict: result.verdict, reason: reason, bytes: result.packet)
     }
