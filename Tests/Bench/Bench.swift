@@ -27,7 +27,10 @@ struct Bench: AsyncParsableCommand {
         guard geteuid() == 0 else { throw ValidationError("the bench makes network namespaces: run it as root") }
         let parts = only.isEmpty ? Part.allCases : only
         var report = Report()
-        if parts.contains(.programs) { try ProgramBench(objects: bpfDir).run(into: &report) }
+        if parts.contains(.programs) {
+            try ProgramBench(objects: bpfDir).run(into: &report)
+            try TunnelBench(objects: bpfDir).run(into: &report)
+        }
         if parts.contains(.policy) { try PolicyBench(objects: bpfDir, programs: binDir).run(into: &report) }
         if parts.contains(.cni) {
             try CNIBench(programs: binDir, objects: bpfDir, plugins: pluginDir).run(into: &report)
