@@ -26,7 +26,8 @@ package final class Datapath {
     /// The program on what the host's stack hands to a pod.
     package let toEndpoint: BPFProgram
 
-    let overlay: OverlayPrograms?
+    /// The programs on the overlay device, if there is one. For measuring and tests; `finishStart` puts them to work.
+    package let overlay: OverlayPrograms?
 
     /// Where tunnels to other nodes end, by the node's number.
     var nodes: [UInt32: IPAddress] = [:]

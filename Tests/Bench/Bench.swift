@@ -30,6 +30,7 @@ struct Bench: AsyncParsableCommand {
         if parts.contains(.programs) {
             try ProgramBench(objects: bpfDir).run(into: &report)
             try NodeBench(objects: bpfDir).run(into: &report)
+            try TunnelBench(objects: bpfDir).run(into: &report)
         }
         if parts.contains(.policy) { try PolicyBench(objects: bpfDir, programs: binDir).run(into: &report) }
         if parts.contains(.cni) {

@@ -25,9 +25,18 @@ import Testing
         }
     }
 
-    private static let settings: [(name: String, any WritableKeyPath<dp_config, UInt8> & Sendable)] = [
-        ("ipv4", \.enable_ipv4), ("ipv6", \.enable_ipv6), ("fragments", \.enable_fragments), ("fib", \.enable_fib),
-        ("event_new", \.event_new), ("event_drop", \.event_drop), ("count_hits", \.count_hits),
+    private static let settings: [(name: String, turnOn: @Sendable (inout dp_config) -> Void)] = [
+        ("ipv4", { $0.enable_ipv4 = 1 }), ("ipv6", { $0.enable_ipv6 = 1 }), ("fragments", { $0.enable_fragments = 1 }),
+        ("fib", { $0.enable_fib = 1 }), ("event_new", { $0.event_new = 1 }), ("event_drop", { $0.event_drop = 1 }),
+        ("count_hits", { $0.count_hits = 1 }),
+        (
+            "overlay",
+            {
+                $0.overlay_ifindex = Lab.tunnelLink
+                $0.tunnel_port = Lab.tunnelPort.bigEndian
+            }
+        ),
+        ("tunnel_ipv6", { $0.tunnel_ipv6 = 1 }),
     ]
 
     private static var configurations: [(name: String, dp_config)] {
@@ -35,13 +44,13 @@ import Testing
             var config = dp_config()
             config.event_rate = 1_000
             config.tick_shift = 8
-            for (name, path) in settings where on(name) { config[keyPath: path] = 1 }
+            for (name, turnOn) in settings where on(name) { turnOn(&config) }
             return config
         }
         return [("all", config { _ in true }), ("none", config { _ in false })]
             + settings.map { setting in ("only-\(setting.name)", config { $0 == setting.name }) }
-            // One family with all else, as nodes run.
-            + [("all-but-ipv6", config { $0 != "ipv6" }), ("all-but-ipv4", config { $0 != "ipv4" })]
+            // One family with all else, as nodes run, and without tunnels.
+            + ["ipv6", "ipv4", "overlay"].map { left in ("all-but-\(left)", config { $0 != left }) }
     }
 
     /// Loading takes seconds: once is enough.
@@ -49,13 +58,15 @@ import Testing
 
     private static func measure() throws -> [Entry: Int] {
         var used: [Entry: Int] = [:]
-        for (name, config) in configurations {
-            var spec = try BPFSpec(path: Lab.objectDirectory + "/endpoint.bpf.o")
-            try spec.setConfig(config)
-            let object = try spec.load()
-            for program in object.programNames {
-                used[Entry(object: "endpoint", program: program, config: name)] =
-                    try object.program(program).info().verifiedInstructions
+        for file in ["endpoint", "overlay"] {
+            for (name, config) in configurations {
+                var spec = try BPFSpec(path: Lab.objectDirectory + "/\(file).bpf.o")
+                try spec.setConfig(config)
+                let object = try spec.load()
+                for program in object.programNames {
+                    used[Entry(object: file, program: program, config: name)] =
+                        try object.program(program).info().verifiedInstructions
+                }
             }
         }
         // The node programs have no settings of their own.
@@ -131,9 +142,11 @@ import Testing
     func `a setting that is off leaves its part of the program out`() throws {
         let used = try Self.measured.get()
         func of(_ program: String, _ config: String) throws -> Int {
-            try #require(used[Entry(object: "endpoint", program: program, config: config)])
+            let object = program.hasSuffix("endpoint") ? "endpoint" : "overlay"
+            return try #require(used[Entry(object: object, program: program, config: config)])
         }
-        for program in ["from_endpoint", "to_endpoint"] {
+        #expect(try of("from_endpoint", "all-but-overlay") < of("from_endpoint", "all"))
+        for program in ["from_endpoint", "to_endpoint", "from_overlay", "to_overlay"] {
             #expect(try of(program, "all-but-ipv6") < of(program, "all"))
             #expect(try of(program, "all-but-ipv4") < of(program, "all"))
             #expect(try of(program, "none") * 10 < of(program, "all"))

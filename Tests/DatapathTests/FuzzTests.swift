@@ -24,47 +24,63 @@ import Testing
     /// Forgetting all connections now and then keeps the kernel's table from evicting some.
     private static let chunk = 20_000
 
+    private static let change: @Sendable (inout DatapathConfiguration) -> Void = {
+        $0.sizes.flows = 65_536
+        $0.sizes.fragments = 16_384
+        $0.eventsPerSecond = 100
+    }
+
     @Test(arguments: [UInt64(0), 1])
     func `the kernel lets pass what the reference lets pass, and nothing else`(part: UInt64) throws {
-        let seed = Self.seed &+ part
-        print("FuzzTests: \(Self.packets / 2) packets, SKEIN_FUZZ_SEED=\(seed)")
-        try Lab.run({
-            $0.sizes.flows = 65_536
-            $0.sizes.fragments = 16_384
-            $0.eventsPerSecond = 100
-        }) { lab throws in
-            var random = SplitMix64(seed: seed)
-            let changes = try compile(lab)
-            var reference = ReferenceDatapath(
-                devices: Dictionary(uniqueKeysWithValues: lab.pods.map { ($0.number, $0.ifindex) }))
-            reference.tables.apply(changes)
-            var passed = 0
-            var failures = 0
-            var left = Self.packets / 2
-            while left > 0, failures < 5 {
-                let corpus = Corpus(lab, count: 2_000, using: &random)
-                for _ in 0..<min(left, Self.chunk) where failures < 5 {
-                    let entry = corpus.next(&random)
-                    let expected = reference.passes(entry.frame, at: entry.place)
-                    guard let actual = try run(lab, entry) else {
-                        #expect(!expected, "the kernel does not run what the reference lets pass")
-                        continue
-                    }
-                    if actual { passed += 1 }
-                    guard actual != expected else { continue }
-                    failures += 1
-                    let hex = entry.frame.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-                    Issue.record("seed \(seed), \(entry.place): the kernel \(actual ? "passes" : "drops") \(hex)")
-                }
-                left -= Self.chunk
-                #expect(try lab.flows().count == reference.flowCount, "seed \(seed): connections")
-                try lab.forgetFlows()
-                try lab.datapath.shared.fragments.deleteBatch(lab.datapath.shared.fragments.entries().map(\.key))
-                reference.forget()
-            }
-            // Both would agree on dropping everything.
-            #expect(passed > Self.packets / 50)
+        try Lab.run(Self.change) { lab throws in try compare(lab, Self.packets / 2, seed: Self.seed &+ part) }
+    }
+
+    /// Half of the packets are those of the tunnels' hooks.
+    @Test(.enabled(if: TunnelWrapper.isSupported, "needs Linux 6.0"), arguments: Family.allCases)
+    func `so it does with tunnels to other nodes`(underlay: Family) throws {
+        try Lab.runOverlay(over: underlay, Self.change) { lab throws in
+            try compare(lab, Self.packets / 2, seed: Self.seed &+ (underlay == .ipv4 ? 2 : 3))
         }
+    }
+
+    private func compare(_ lab: Lab, _ count: Int, seed: UInt64) throws {
+        print("FuzzTests: \(count) packets, SKEIN_FUZZ_SEED=\(seed)")
+        var random = SplitMix64(seed: seed)
+        let changes = try compile(lab)
+        var reference = ReferenceDatapath(
+            devices: Dictionary(uniqueKeysWithValues: lab.pods.map { ($0.number, $0.ifindex) }),
+            tunnels: lab.datapath.configuration.overlay.map {
+                .init(
+                    link: $0.ifindex, port: $0.port,
+                    ends: [1: Peers.node.address(lab.underlay), 2: Elsewhere.node.address(lab.underlay)])
+            })
+        reference.tables.apply(changes)
+        var passed = 0
+        var failures = 0
+        var left = count
+        while left > 0, failures < 5 {
+            let corpus = Corpus(lab, count: 2_000, using: &random)
+            for _ in 0..<min(left, Self.chunk) where failures < 5 {
+                let entry = corpus.next(&random)
+                let expected = reference.passes(entry.frame, at: entry.place)
+                guard let actual = try run(lab, entry) else {
+                    #expect(!expected, "the kernel does not run what the reference lets pass")
+                    continue
+                }
+                if actual { passed += 1 }
+                guard actual != expected else { continue }
+                failures += 1
+                let hex = entry.frame.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+                Issue.record("seed \(seed), \(entry.place): the kernel \(actual ? "passes" : "drops") \(hex)")
+            }
+            left -= Self.chunk
+            #expect(try lab.flows().count == reference.flowCount, "seed \(seed): connections")
+            try lab.forgetFlows()
+            try lab.datapath.shared.fragments.deleteBatch(lab.datapath.shared.fragments.entries().map(\.key))
+            reference.forget()
+        }
+        // Both would agree on dropping everything.
+        #expect(passed > count / 25)
     }
 
     /// Whether the packet passes. Nil: BPF_PROG_TEST_RUN refuses so short a packet.
@@ -72,7 +88,7 @@ import Testing
         let verdict: Int32
         do {
             verdict = try testRun(lab, entry)
-        } catch {
+        } catch let error as BPFError {
             if error.errno == .invalid, entry.frame.count < 54 { return nil }
             throw error
         }
@@ -83,7 +99,7 @@ import Testing
         return verdict != 2
     }
 
-    private func testRun(_ lab: Lab, _ entry: Corpus.Entry) throws(BPFError) -> Int32 {
+    private func testRun(_ lab: Lab, _ entry: Corpus.Entry) throws -> Int32 {
         switch entry.place {
         case .from(let number):
             let ifindex = lab.pods[Int(number) - 1].ifindex
@@ -92,6 +108,16 @@ import Testing
         case .to(let number, let ingress):
             let context = SkbContext(ifindex: lab.pods[Int(number) - 1].ifindex, ingressIfindex: ingress)
             return try lab.datapath.toEndpoint.testRun(entry.frame, context: context, returnsPacket: false).verdict
+        case .fromTunnel(let node, let identity):
+            let context = SkbContext(ifindex: Lab.tunnelLink, ingressIfindex: Lab.tunnelLink)
+            return try #require(lab.tunnel).run(
+                entry.frame, from: node, identity, .fromOverlay, context: context, returnsPacket: false
+            ).verdict
+        case .toTunnel(let ingress):
+            let context = SkbContext(ifindex: Lab.tunnelLink, ingressIfindex: ingress)
+            return try #require(lab.datapath.overlay).to.testRun(
+                entry.frame, context: context, returnsPacket: false
+            ).verdict
         }
     }
 
@@ -106,11 +132,24 @@ import Testing
             compiler.stage(
                 PolicyEndpoint(number: pod.number, addresses: [pod.ipv4, pod.ipv6], labels: labels(app)))
         }
+        let hasTunnels = lab.datapath.configuration.overlay != nil
+        let numbers: [UInt32] = hasTunnels ? [1, 2] : [0, 0]
         for family in Family.allCases {
             compiler.stage(.host, at: Peers.host.address(family))
-            compiler.stage(.remoteNode, at: Peers.node.address(family))
-            compiler.stage(.pod(labels("remote"), namedPorts: []), at: Peers.remote.address(family))
-            compiler.stage(.pod(labels("stranger"), namedPorts: []), at: Peers.stranger.address(family))
+            compiler.stage(.remoteNode, at: Peers.node.address(family), node: numbers[0])
+            compiler.stage(.pod(labels("remote"), namedPorts: []), at: Peers.remote.address(family), node: numbers[0])
+            compiler.stage(
+                .pod(labels("stranger"), namedPorts: []), at: Peers.stranger.address(family), node: numbers[1])
+            guard hasTunnels else { continue }
+            compiler.stage(.remoteNode, at: Elsewhere.node.address(family), node: numbers[1])
+            compiler.stage(
+                .kubeAPIServer(on: .remoteNode), at: Elsewhere.apiServer.address(family), node: numbers[1])
+            compiler.stage(.service, at: Elsewhere.service.address(family))
+        }
+        if hasTunnels {
+            for (peer, app) in [(Peers.remote, "remote"), (Peers.stranger, "stranger"), (Elsewhere.unheard, "a")] {
+                compiler.stage(identity: peer.identity, labels(app))
+            }
         }
         for object in Self.objects { compiler.stage(object) }
         let compiled = compiler.commit()
@@ -119,7 +158,7 @@ import Testing
         let base = lab.base()
         empty.removedPeers = base.peers.map(\.address)
         empty.removedPrefixes = base.prefixes.map(\.prefix)
-        empty.classWords = base.classWords.map { ($0.slot, 0) }
+        empty.classWords = (base.classWords + Elsewhere.changes.classWords).map { ($0.slot, 0) }
         try lab.datapath.apply(empty)
         try lab.datapath.apply(compiled)
         return compiled

@@ -2,6 +2,8 @@
 import NetTypes
 import TestSupport
 
+@testable import Datapath
+
 /// Packets of every kind between everybody, and ways to spoil them.
 struct Corpus {
     struct Entry {
@@ -12,14 +14,28 @@ struct Corpus {
     private(set) var entries: [Entry] = []
     private let pods: [TestPod]
     private let uplink: UInt32
+    /// What nodes reach each other by; nil: there are no tunnels.
+    private let underlay: Family?
     private var addresses: [Family: [IPAddress]] = [:]
 
     private static let ports: [UInt16] = [53, 80, 81, 8_050, 40_000]
+    private static let elsewhere: [(peer: TestPeer, node: TestPeer)] = [
+        (Peers.remote, Peers.node), (Peers.stranger, Elsewhere.node), (Elsewhere.unheard, Peers.node),
+        (Elsewhere.unknown, Elsewhere.node), (Peers.node, Peers.node), (Elsewhere.node, Elsewhere.node),
+        (Elsewhere.apiServer, Elsewhere.node), (Peers.world, Peers.node), (Peers.wide, Peers.node),
+    ]
+    private static let identities: [UInt32] = [0, 1, 2, 6, 7, 9, 10, 2_001, 2_002, 2_003, 2_999, 0xff_ffff]
 
     init(_ lab: Lab, count: Int, using random: inout SplitMix64) {
         pods = lab.pods
         uplink = lab.uplink
-        let others = [Peers.host, Peers.node, Peers.remote, Peers.stranger, Peers.wide, Peers.narrow, Peers.world]
+        underlay = lab.datapath.configuration.overlay == nil ? nil : lab.underlay
+        var others = [Peers.host, Peers.node, Peers.remote, Peers.stranger, Peers.wide, Peers.narrow, Peers.world]
+        if underlay != nil {
+            others += [
+                Elsewhere.node, Elsewhere.apiServer, Elsewhere.service, Elsewhere.unheard, Elsewhere.unknown,
+            ]
+        }
         for family in Family.allCases {
             addresses[family] = pods.map { $0.address(family) } + others.map { $0.address(family) }
         }
@@ -30,6 +46,7 @@ struct Corpus {
         let family = random.oneIn(2) ? Family.ipv4 : .ipv6
         let pod = pick(pods, &random)
         let own = pod.address(family)
+        if let underlay, random.oneIn(2) { return addTunnelled(pod, family, underlay, &random) }
         let other = pick((addresses[family] ?? []).filter { $0 != own }, &random)
         let isSent = random.oneIn(5) ? false : true
         let packets = make(isSent ? (own, other) : (other, own), family, &random)
@@ -42,10 +59,34 @@ struct Corpus {
         }
     }
 
+    /// Between a pod or this node and somebody elsewhere, mostly as it should be.
+    private mutating func addTunnelled(
+        _ pod: TestPod, _ family: Family, _ underlay: Family, _ random: inout SplitMix64
+    ) {
+        var (peer, node) = pick(Self.elsewhere, &random)
+        let target = random.oneIn(8) ? pick(addresses[family] ?? [], &random) : pod.address(family)
+        guard !random.oneIn(3) else {
+            let link = random.oneIn(8) ? pick([0, uplink, Lab.tunnelLink] + pods.map(\.ifindex), &random) : pod.ifindex
+            for packet in make((target, peer.address(family)), family, &random) {
+                entries.append(Entry(frame: packet.bytes, place: .toTunnel(ingress: link)))
+            }
+            return
+        }
+        if random.oneIn(8) { node = pick([Peers.node, Elsewhere.node, Peers.world, Peers.host], &random) }
+        let isNode = peer.isRemoteNode || random.oneIn(8)
+        var identity = isNode ? 6 : peer.identity > 3_000 || peer.identity == 9 ? 2 : peer.identity
+        if random.oneIn(8) { identity = pick(Self.identities, &random) }
+        for packet in make((peer.address(family), target), family, &random) {
+            entries.append(
+                Entry(frame: packet.bytes, place: .fromTunnel(node.address(underlay), identity: identity)))
+        }
+    }
+
     /// Where packets of an address come in.
     private func ingress(_ address: IPAddress, _ random: inout SplitMix64) -> UInt32 {
         if random.oneIn(8) { return 0 }
         if let pod = pods.first(where: { $0.ipv4 == address || $0.ipv6 == address }) { return pod.ifindex }
+        if underlay != nil, random.oneIn(3) { return Lab.tunnelLink }
         return Peers.host.ipv4Address == address || Peers.host.ipv6Address == address ? 0 : uplink
     }
 
@@ -128,6 +169,10 @@ struct Corpus {
             case .from: entry.place = .from(pick(pods, &random).number)
             case .to(let number, _):
                 entry.place = .to(number, ingress: pick([0, uplink] + pods.map(\.ifindex), &random))
+            case .fromTunnel(let node, _):
+                entry.place = .fromTunnel(node, identity: pick(Self.identities, &random))
+            case .toTunnel:
+                entry.place = .toTunnel(ingress: pick([0, uplink] + pods.map(\.ifindex), &random))
             }
         default:
             guard entry.frame.count > 40 else { return }

@@ -53,6 +53,16 @@ struct Reading {
         }
     }
 
+    /// Whom a frame is from and for, whatever else it says; nil: it is no IP.
+    static func addresses(_ frame: [UInt8]) -> (source: IPAddress, destination: IPAddress, isIPv6: Bool)? {
+        guard frame.count >= 34 else { return nil }
+        switch frame.word(12) {
+        case 0x0800: return (frame.ipv4(26), frame.ipv4(30), false)
+        case 0x86dd: return frame.count < 54 ? nil : (frame.ipv6(22), frame.ipv6(38), true)
+        default: return nil
+        }
+    }
+
     /// RFC 791, 3.1.
     private init?(ipv4 frame: [UInt8]) {
         let start = 14
