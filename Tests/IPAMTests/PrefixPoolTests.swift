@@ -135,6 +135,17 @@ import Testing
         #expect(pool.allocate(to: "b") == nil)
     }
 
+    @Test func `what was never used comes before what was given back, also where it was passed by`() throws {
+        var pool = try pool(["10.0.0.0/22"], 24)
+        try pool.claim(try Self.prefix("10.0.0.0/24"), for: "a")
+        try pool.claim(try Self.prefix("10.0.2.0/24"), for: "b")
+        pool.resumeAfterClaims()
+        pool.release(try Self.prefix("10.0.0.0/24"), of: "a")
+        let order = ["10.0.3.0/24", "10.0.1.0/24", "10.0.0.0/24"]
+        let given = order.map { _ in pool.allocate(to: "c") }
+        #expect(try given == order.map { try Self.prefix($0) })
+    }
+
     /// Whatever happens, in whatever order.
     @Test(arguments: 0..<40) func `no address ever has two owners, and no slot is lost`(seed: UInt64) throws {
         var random = Walk(seed: seed)
