@@ -194,13 +194,13 @@ import Testing
                 try node.enforce(
                     TestPolicy(ingress: [far.pods[1].classID: .allowAll], egress: [:]), on: node.pods[0])
             }
-            var traffic: [Traffic] = []
+            var traffic: [TestSupport.Traffic] = []
             for (near, far) in [(first, second), (second, first)] {
                 for family in Family.allCases {
                     for kind in [Probe.Kind.tcp(Self.tcp), .udp(Self.udp)] {
                         let connection = try EchoConnection(
                             kind, from: near.pods[1].namespace, to: far.pods[0].address(family))
-                        traffic.append(try Traffic(over: connection))
+                        traffic.append(try TestSupport.Traffic(over: connection))
                     }
                 }
             }
