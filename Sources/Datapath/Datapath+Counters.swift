@@ -56,6 +56,8 @@ extension Datapath {
         add(shared.flows.info, liveFlows, shared.flows.memoryUsage)
         add(shared.fragments.info, try shared.fragments.count(), shared.fragments.memoryUsage)
         add(set.pods.info, try set.pods.count(), set.pods.memoryUsage)
+        add(set.nodes.info, nodes.count, set.nodes.memoryUsage)
+        add(set.identities.info, try set.identities.count(), set.identities.memoryUsage)
         add(set.cidrs.info, try set.cidrs.count(), set.cidrs.memoryUsage)
         add(set.policy.info, try set.policy.count(), set.policy.memoryUsage)
         add(set.ports.info, try set.ports.count(), set.ports.memoryUsage)
