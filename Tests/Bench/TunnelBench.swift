@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
 import BPF
+import CDatapathABI
 import Datapath
 import Kernel
 import NetTypes
@@ -62,6 +64,11 @@ struct TunnelBench {
         let wrapper = try TunnelWrapper(
             BPFObject(loading: objects + "/tunnel.bpf.o"), from: Self.node, identity: sender?.entry.identity ?? 0)
         try measure(datapath, TestStand(BPFObject(loading: objects + "/bench.bpf.o")), wrapper, link, &report)
+        // A dropped packet is quick, too.
+        for drop in try datapath.counters().drops
+        where drop.reason != DP_DROP_FORBIDDEN_ICMP6.rawValue {
+            throw ValidationError("tunnels: \(drop.count.packets) packets were dropped: \(drop.text)")
+        }
         try datapath.detachAll()
     }
 

@@ -64,6 +64,10 @@ struct OverlayServiceTests {
                 try lab.deliver(way.asked.fromServer(.synAck), to: lab.a, ingress: Lab.tunnelLink).action == .pass)
             #expect(try lab.send(way.asked.fromClient(.ack), by: lab.a).action == .pass)
             #expect(try lab.leave(way.answered.fromClient(.ack), ingress: lab.a.ifindex).action == .pass)
+            // An answer is at home where it comes in: nothing is judged once more.
+            let judged = try lab.packets(at: DP_COUNT_REJUDGED)
+            #expect(try lab.receive(way.answered.fromServer(.push), identity: remote.identity).action == .pass)
+            #expect(try lab.packets(at: DP_COUNT_REJUDGED) == judged)
             // An error about it takes the same way.
             #expect(
                 try lab.receive(.unreachable(quoting: way.answered.fromClient(.ack)), identity: remote.identity).action

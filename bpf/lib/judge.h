@@ -151,7 +151,7 @@ static __always_inline bool end_of_side(struct __sk_buff *skb, const struct pack
 		end->ifindex = cfg.overlay_ifindex;
 		__builtin_memcpy(end->mac, &tunnel, sizeof(tunnel));
 		return true;
-	} else if (cfg.enable_fib && side->kind != SIDE_SERVICE && !side->by_stack) {
+	} else if (cfg.enable_fib && side->kind != SIDE_SERVICE && !side->node) {
 		ret = route_to(skb, p, target, end, &away);
 		/* Into a tunnel to nobody that we know yet. */
 		if (end_is_tunnel(end)) {
@@ -275,8 +275,8 @@ static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, 
 		if (hook == HOOK_FROM_POD && to.kind == SIDE_AWAY && !to.node && end_is_tunnel(&known->end[!src]))
 			side_recall(&known->end[!src], &to);
 		/* See below: that it is so is known from the flow only. */
-		if (hook == HOOK_FROM_POD && !forward && !end_is_tunnel(&known->end[!src]))
-			to.by_stack = to.kind == SIDE_AWAY && to.node;
+		if (hook == HOOK_FROM_POD)
+			to.by_stack = !forward & !end_is_tunnel(&known->end[!src]);
 	} else if (p->kind >= PACKET_REPLY) {
 		return -DP_DROP_UNKNOWN_FLOW;
 	} else {
@@ -284,7 +284,7 @@ static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, 
 	}
 	/* What begins on another node and comes by way of the stack was translated there: so must be what answers. */
 	if (hook == HOOK_TO_POD && forward)
-		from.by_stack = from.kind == SIDE_AWAY && from.node;
+		from.by_stack = true;
 
 	/* From pod to pod by way of the stack: something there translated it, and must translate what answers. */
 	near_translated = hook != HOOK_FROM_POD && from.kind == SIDE_POD;

@@ -24,7 +24,7 @@ struct side {
 	__u8 kind;      /* enum side_kind */
 	__u8 mac[6];    /* SIDE_POD only */
 	bool in_prefix; /* its slot comes from `cidrs` */
-	bool by_stack;  /* its packets come from the host's stack, which wants the answers */
+	bool by_stack;  /* behind a tunnel or not, its packets come from the stack, which wants the answers */
 };
 
 static __always_inline void side_of_endpoint(const struct endpoint *ep, __u16 number, __u32 epoch, bool v4,

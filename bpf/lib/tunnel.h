@@ -125,9 +125,10 @@ static __always_inline int sender_from_tunnel(struct __sk_buff *skb, const struc
 
 /*
  * The far end of a known flow, of whose address no table says where it is: who
- * it was, and where, when its packets came out of a tunnel.
+ * it was, and where, when its packets came out of a tunnel. A function of its
+ * own, so that the verifier need not follow each of its ways to the end.
  */
-static __always_inline void side_recall(const struct flow_end *end, struct side *side)
+static __noinline void side_recall(const struct flow_end *end, struct side *side)
 {
 	__u32 identity = tunnel_identity(end);
 	const struct identity_entry *known;
