@@ -57,12 +57,20 @@ extension Datapath {
 
     /// Detaches and unpins what an endpoint number has pinned.
     func unlink(_ number: UInt16) throws {
-        for side in PinPaths.Side.allCases {
-            let path = paths.link(number, side)
-            guard unsafe access(path, F_OK) == 0 else { continue }
-            try BPFLink(pinned: path).detach()
-            try BPFPin.remove(path)
-        }
+        for side in PinPaths.Side.allCases { try unlink(at: paths.link(number, side)) }
+    }
+
+    /// Detaches and unpins what is pinned there; nothing, if nothing is.
+    func unlink(at path: String) throws {
+        guard unsafe access(path, F_OK) == 0 else { return }
+        try BPFLink(pinned: path).detach()
+        try BPFPin.remove(path)
+    }
+
+    /// Whether the link that is pinned there is this program's on that device.
+    func isLinked(_ program: UInt32, atPin path: String, ifindex: UInt32) -> Bool {
+        let info = try? BPFLink(pinned: path).info()
+        return info?.ifindex == ifindex && info?.programID == program
     }
 
     private func attach(

@@ -66,17 +66,16 @@ extension Datapath {
 
     /// Whether this start's programs are on the device, both of them.
     private func isAttached(_ uplink: NodeNAT.Uplink, _ masquerading: Masquerading) throws -> Bool {
-        let from = try masquerading.fromNode.info().id, to = try masquerading.toNode.info().id
-        if usesTCX {
-            return [(PinPaths.Side.from, from), (.to, to)].allSatisfy { side, program in
-                let info = try? BPFLink(pinned: paths.link(side, uplink: uplink.name)).info()
-                return info?.ifindex == uplink.ifindex && info?.programID == program
-            }
+        guard usesTCX else {
+            return try filtersAreThere(
+                ifindex: uplink.ifindex, from: masquerading.fromNode, to: masquerading.toNode)
         }
-        let link = Int32(bitPattern: uplink.ifindex)
-        var socket = try NetlinkSocket()
-        return try socket.filters(link: link, direction: .ingress).contains { $0.programID == from }
-            && socket.filters(link: link, direction: .egress).contains { $0.programID == to }
+        let programs = [
+            (PinPaths.Side.from, try masquerading.fromNode.info().id), (.to, try masquerading.toNode.info().id),
+        ]
+        return programs.allSatisfy { side, program in
+            isLinked(program, atPin: paths.link(side, uplink: uplink.name), ifindex: uplink.ifindex)
+        }
     }
 
     /// False if the device is gone.
@@ -114,11 +113,7 @@ extension Datapath {
     private func detachNodePrograms(keeping isKept: (String) -> Bool) throws {
         for name in try Directory.namesIfThere(in: paths.links) {
             guard let device = PinPaths.uplink(ofLink: name), !isKept(device) else { continue }
-            let path = "\(paths.links)/\(name)"
-            try rcu.run {
-                try BPFLink(pinned: path).detach()
-                try BPFPin.remove(path)
-            }
+            try rcu.run { try unlink(at: "\(paths.links)/\(name)") }
         }
         guard !usesTCX else { return }
         var socket = try NetlinkSocket()

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import BPF
 import CDatapathABI
-import Glibc
 import Kernel
 package import NetTypes
 
@@ -62,12 +61,7 @@ extension Datapath {
 
     /// Filters, on kernels without TCX, go with the device.
     func detachOverlay() throws {
-        for side in PinPaths.Side.allCases {
-            let path = paths.overlayLink(side)
-            guard unsafe access(path, F_OK) == 0 else { continue }
-            try BPFLink(pinned: path).detach()
-            try BPFPin.remove(path)
-        }
+        for side in PinPaths.Side.allCases { try unlink(at: paths.overlayLink(side)) }
     }
 
     func overlayIsAttached() throws -> Bool {
@@ -75,11 +69,10 @@ extension Datapath {
         guard usesTCX else {
             return try filtersAreThere(ifindex: device.ifindex, from: overlay.from, to: overlay.to)
         }
-        func isThere(_ side: PinPaths.Side, _ program: borrowing BPFProgram) throws -> Bool {
-            let info = try? BPFLink(pinned: paths.overlayLink(side)).info()
-            return try info?.ifindex == device.ifindex && info?.programID == program.info().id
+        let programs = [(PinPaths.Side.from, try overlay.from.info().id), (.to, try overlay.to.info().id)]
+        return programs.allSatisfy { side, program in
+            isLinked(program, atPin: paths.overlayLink(side), ifindex: device.ifindex)
         }
-        return try isThere(.from, overlay.from) && isThere(.to, overlay.to)
     }
 }
 

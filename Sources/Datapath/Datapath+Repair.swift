@@ -163,8 +163,7 @@ extension Datapath {
             report.checked += 1
             if usesTCX {
                 let isWhole = programs.allSatisfy { side, program in
-                    let info = try? BPFLink(pinned: paths.link(number, side)).info()
-                    return info?.ifindex == known.ifindex && info?.programID == program
+                    isLinked(program, atPin: paths.link(number, side), ifindex: known.ifindex)
                 }
                 guard !isWhole else { continue }
             } else {
