@@ -3,21 +3,32 @@
  * tc programs on the node's devices to the outside: what pods send there leaves
  * with the node's address, and what answers goes back to them.
  */
+#include "lib/handle.h"
 #include "lib/nat.h"
-#include "lib/parse.h"
 #include "lib/rewrite.h"
 
 /* The way on: to other people's programs on the device, and the stack. */
 #define ON TC_ACT_UNSPEC
 
-static __always_inline int drop(struct __sk_buff *skb, const struct packet *p, int reason, const bool out)
-{
-	struct report report = {};
+/*
+ * The packet as it was parsed. In a map, where the verifier forgets how it came
+ * about, and so follows one way through the rest and not one for each way
+ * through the parser. Programs on one CPU don't interrupt each other here.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct packet);
+	__uint(max_entries, 1);
+} node_packet SEC(".maps");
 
-	count((out ? DP_COUNT_DROP_FROM : DP_COUNT_DROP_TO) + (reason & 0xff), skb->len);
-	if (cfg.event_drop)
-		emit(skb, p, &report, DP_EVENT_DROP, reason, out);
-	return TC_ACT_SHOT;
+static __always_inline struct packet *blank_packet(void)
+{
+	struct packet *p = at(&node_packet, 0);
+
+	if (p)
+		__builtin_memset(p, 0, sizeof(*p));
+	return p;
 }
 
 /* The packet's outer source or destination, and what the network header names next; false for what is not IP. */
@@ -91,7 +102,37 @@ static __always_inline bool answers(const struct packet *p)
 	return flow && !!(flow->flags & DP_FLOW_INITIATOR_1) != p->src;
 }
 
-static __always_inline int handle_out(struct __sk_buff *skb, struct packet *p)
+/* Whether the address is that of a pod of this node, one that is being made included. */
+static __always_inline bool is_own_pod(const struct dp_addr *addr)
+{
+	const struct pod_entry *pod = bpf_map_lookup_elem(&pods, addr);
+
+	return pod && pod->endpoint;
+}
+
+/*
+ * What a pod sends was judged on its way out of the pod, and goes on. But what
+ * came by way of the stack may have been translated there: then it is judged
+ * now, when it is known to whom it goes. Returns 0 or -DP_DROP_*.
+ */
+static __always_inline int judge_out(struct __sk_buff *skb, const struct packet *p, struct report *report)
+{
+	const struct flow *flow = bpf_map_lookup_elem(&flows, &p->key);
+	struct side to = {};
+	int ret;
+
+	if (flow && flow->end[p->src & 1].endpoint) {
+		if (flow->end[!(p->src & 1)].ifindex)
+			return 0;
+		/* By way of the stack, and as it was. An address of a service that nobody translates is nobody's. */
+		side_of_address(addr_of(p, !p->src), p->v4, flow->epoch, &to);
+		return to.kind == SIDE_SERVICE ? -DP_DROP_UNKNOWN_TARGET : 0;
+	}
+	ret = flow_handle(skb, p, HOOK_TO_UPLINK, report);
+	return ret < 0 ? ret : 0;
+}
+
+static __always_inline int masquerade(struct __sk_buff *skb, struct packet *p, bool pod)
 {
 	struct rewrite change = { .source = true };
 	const struct nat_device *device;
@@ -102,15 +143,9 @@ static __always_inline int handle_out(struct __sk_buff *skb, struct packet *p)
 	bool own;
 	int ret;
 
-	if (inside(skb, true))
-		return ON;
-	ret = parse(skb, p);
 	device = bpf_map_lookup_elem(&nat_devices, &ifindex);
 	if (!device)
 		return ON;
-	/* Not understood, so not to be translated: a pod's must not get out as it is. */
-	if (ret < 0)
-		return from_pod(skb) ? ret : ON;
 
 	nat_key_of(p, p->src, &key);
 	change.from = key.node;
@@ -124,7 +159,7 @@ static __always_inline int handle_out(struct __sk_buff *skb, struct packet *p)
 			if (!entry)
 				return ON;
 		} else {
-			if (!(prefix_flags(&change.from) & DP_NAT_PODS) || answers(p))
+			if ((!pod && !(prefix_flags(&change.from) & DP_NAT_PODS)) || answers(p))
 				return ON;
 			if (!(key.node.w[2] | key.node.w[3]))
 				return -DP_DROP_NAT_NO_MAPPING;
@@ -160,23 +195,62 @@ static __always_inline int handle_out(struct __sk_buff *skb, struct packet *p)
 	return ret < 0 ? ret : ON;
 }
 
-static __always_inline int handle_in(struct __sk_buff *skb, struct packet *p)
+static __always_inline int handle_out(struct __sk_buff *skb, struct packet *p, struct report *report)
+{
+	struct dp_addr addr __attribute__((aligned(8)));
+	bool pod, stays;
+	__u8 next;
+	int ret;
+
+	if (!outer_addr(skb, true, &addr, &next))
+		return ON;
+	pod = is_own_pod(&addr);
+	stays = inside(skb, true);
+	if (stays && !pod)
+		return ON;
+	ret = parse(skb, p);
+	/* Not understood, so not to be translated: a pod's must not get out as it is. */
+	if (ret < 0)
+		return !stays && from_pod(skb) ? ret : ON;
+	if (pod) {
+		ret = judge_out(skb, p, report);
+		if (ret < 0)
+			return ret;
+	}
+	return stays ? ON : masquerade(skb, p, pod);
+}
+
+/* The packet with its receiver replaced: as its flow knows it. Returns 0 or -DP_DROP_*. */
+static __always_inline int readdress(struct packet *p, const struct dp_addr *addr, __be16 port)
+{
+	const struct dp_addr remote __attribute__((aligned(8))) = *addr_of(p, p->src);
+	__be16 remote_port = p->key.requester ? port : port_of(p, p->src);
+	int end = order_ends(&p->key, &remote, addr);
+
+	if (end < 0)
+		return -DP_DROP_INVALID_PACKET;
+	p->src = end;
+	order_ports(&p->key, end, remote_port, port);
+	if (p->key.requester)
+		p->key.requester = 1 + !end;
+	return 0;
+}
+
+/* Translates back what is another's than it says. Returns 1 when that is a pod, else 0, or -DP_DROP_*. */
+static __always_inline int unmasquerade(struct __sk_buff *skb, struct packet *p)
 {
 	struct rewrite change = { .source = false };
 	struct nat_entry *entry;
 	struct nat_key key;
 	int ret;
 
-	/* What the parser refuses, and a fragment that nothing is known of, is the stack's to judge. */
-	if (inside(skb, false) || parse(skb, p) < 0)
-		return ON;
 	/* What begins outside is no pod's: who asks us here asks the node. */
 	if (p->kind == PACKET_OPENING || (p->key.requester && p->key.requester != 1 + !p->src))
-		return ON;
+		return 0;
 	nat_key_of(p, !p->src, &key);
 	entry = bpf_map_lookup_elem(&nat, &key);
 	if (!entry)
-		return ON;
+		return 0;
 	if (p->kind != PACKET_ERROR)
 		nat_touch(entry, p, false);
 	change.from = key.node;
@@ -184,30 +258,85 @@ static __always_inline int handle_in(struct __sk_buff *skb, struct packet *p)
 	change.to = entry->owner;
 	change.to_port = entry->port;
 	if (change.to_port == change.from_port && !addr_compare(&change.to, &change.from))
-		return ON;
+		return 0;
 	nat_count(DP_NAT_COUNT_IN, skb->len);
 	ret = rewrite(skb, p, &change);
-	return ret < 0 ? ret : ON;
+	if (ret < 0 || !addr_compare(&change.to, &change.from))
+		return ret < 0 ? ret : 0;
+	ret = readdress(p, &change.to, change.to_port);
+	return ret < 0 ? ret : 1;
+}
+
+/*
+ * To a pod without the stack, as its answers leave without it: a connection
+ * tracking that sees half of the packets would call them invalid. What the
+ * stack has to do with goes to it: what it translates, and what it may know of.
+ */
+static __always_inline int deliver_in(struct __sk_buff *skb, const struct packet *p, struct report *report)
+{
+	const struct flow *flow;
+	int ret;
+
+	if (!cfg.enable_fib)
+		return ON;
+	if (p->kind != PACKET_OPENING) {
+		flow = bpf_map_lookup_elem(&flows, &p->key);
+		if (flow ? !flow->end[p->src & 1].ifindex :
+			   p->key.protocol == IPPROTO_TCP || p->key.protocol == IPPROTO_SCTP)
+			return ON;
+	}
+	ret = flow_handle(skb, p, HOOK_FROM_UPLINK, report);
+	if (ret < 0)
+		return ret;
+	if (ret == TC_ACT_OK)
+		return ON;
+	count(DP_COUNT_TO_POD, skb->len);
+	return ret;
+}
+
+static __always_inline int handle_in(struct __sk_buff *skb, struct packet *p, struct report *report)
+{
+	struct dp_addr addr __attribute__((aligned(8)));
+	__u8 next;
+	bool pod;
+	int ret;
+
+	if (!outer_addr(skb, false, &addr, &next))
+		return ON;
+	pod = is_own_pod(&addr);
+	if (!pod && inside(skb, false))
+		return ON;
+	/* What the parser refuses, and a fragment that nothing is known of, is the stack's to judge. */
+	if (parse(skb, p) < 0)
+		return ON;
+	if (!pod) {
+		ret = unmasquerade(skb, p);
+		if (ret <= 0)
+			return ret < 0 ? ret : ON;
+	}
+	return deliver_in(skb, p, report);
 }
 
 /* What leaves by the device. */
 SEC("tc")
 int to_node(struct __sk_buff *skb)
 {
-	struct packet packet = {};
-	int ret = handle_out(skb, &packet);
+	struct packet *p = blank_packet();
+	struct report report = {};
+	int ret = p ? handle_out(skb, p, &report) : ON;
 
-	return unlikely(ret < ON) ? drop(skb, &packet, -ret, true) : ret;
+	return unlikely(ret < ON) ? drop(skb, p, &report, -ret, HOOK_TO_UPLINK) : ret;
 }
 
 /* What the device received. */
 SEC("tc")
 int from_node(struct __sk_buff *skb)
 {
-	struct packet packet = {};
-	int ret = handle_in(skb, &packet);
+	struct packet *p = blank_packet();
+	struct report report = {};
+	int ret = p ? handle_in(skb, p, &report) : ON;
 
-	return unlikely(ret < ON) ? drop(skb, &packet, -ret, false) : ret;
+	return unlikely(ret < ON) ? drop(skb, p, &report, -ret, HOOK_FROM_UPLINK) : ret;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

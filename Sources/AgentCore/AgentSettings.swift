@@ -31,7 +31,7 @@ package struct AgentSettings: Sendable {
     package var cniFolder: String?
     /// Local TCP port that answers whether the agent lives and is ready; nil: none.
     package var healthPort: UInt16?
-    /// nil: pods' packets leave with their own addresses.
+    /// nil: nothing of ours is on the node's devices to the outside.
     package var masquerade: MasqueradeSettings?
 
     package init(

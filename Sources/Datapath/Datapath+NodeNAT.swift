@@ -6,7 +6,7 @@ import Kernel
 import Netlink
 
 extension Datapath {
-    /// Masquerades on these devices from now on, and on no others: the programs of an earlier start are replaced there with
+    /// Puts the node programs on these devices, and on no others: the programs of an earlier start are replaced there with
     /// no packet between, and their mappings go on. Safe to repeat; to be called after every start, also with nil.
     ///
     /// Nil: takes the programs off, and forgets the mappings. Without uplinks only the programs go.

@@ -2,7 +2,8 @@
 import CDatapathABI
 package import NetTypes
 
-/// How pods' packets leave for the outside of the cluster: by which devices, with which addresses, and which do not.
+/// How pods' packets leave for the outside of the cluster, and come in from there: by which devices, and with which
+/// addresses.
 package struct NodeNAT: Hashable, Sendable {
     /// A device to the outside. Ethernet: what has no Ethernet header is not understood.
     package struct Uplink: Hashable, Sendable {
@@ -23,13 +24,16 @@ package struct NodeNAT: Hashable, Sendable {
 
     /// At most 64.
     package var uplinks: [Uplink]
+    /// False: pods' packets leave as they are, and only those that come in are seen to.
+    package var masquerades: Bool
     /// Destinations that see the pods' own addresses: the cluster's pods and nodes, and what else was asked for.
     package var excluded: Set<Prefix>
     /// Where the addresses of this node's pods are from. As destinations they are excluded, too.
     package var podRanges: Set<Prefix>
 
-    package init(uplinks: [Uplink], excluded: Set<Prefix>, podRanges: Set<Prefix>) {
+    package init(uplinks: [Uplink], masquerades: Bool = true, excluded: Set<Prefix>, podRanges: Set<Prefix>) {
         self.uplinks = uplinks
+        self.masquerades = masquerades
         self.excluded = excluded
         self.podRanges = podRanges
     }
@@ -57,7 +61,8 @@ package struct NodeNAT: Hashable, Sendable {
     }
 
     var deviceEntries: [UInt32: nat_device] {
-        Dictionary(
+        guard masquerades else { return [:] }
+        return Dictionary(
             uplinks.map {
                 (
                     $0.ifindex,

@@ -20,6 +20,8 @@ package enum ResourceChange: Sendable {
     case endpointSlice(String, EndpointSlice?)
     /// Under which the API servers are reached, all of them. Empty while none is known.
     case apiServers(Set<IPAddress>)
+    /// The addresses of a Service that the node's stack translates to those of its endpoints.
+    case service(ObjectReference, Set<IPAddress>?)
 }
 
 /// Where the objects come from: a folder of manifests, or an API server.

@@ -26,8 +26,7 @@ struct MasqueradeOptions: ParsableArguments {
         transform: parsePrefix)
     var nonMasqueradeCidr: [Prefix] = []
 
-    /// Nil: off.
-    var settings: MasqueradeSettings? {
-        masquerade == .on ? MasqueradeSettings(devices: device, excluded: nonMasqueradeCidr) : nil
+    var settings: MasqueradeSettings {
+        MasqueradeSettings(isOn: masquerade == .on, devices: device, excluded: nonMasqueradeCidr)
     }
 }

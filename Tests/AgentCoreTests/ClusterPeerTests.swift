@@ -106,6 +106,32 @@ struct ClusterPeerTests {
         }
     }
 
+    @Test func `addresses of services are nobody's else`() async throws {
+        let stand = try ClusterStand()
+        func service(_ name: String, _ addresses: [String]?) -> ResourceChange {
+            .service(
+                ObjectReference(kind: "Service", namespace: "default", name: name),
+                addresses.map { Set($0.compactMap { IPAddress($0) }) })
+        }
+        try await stand.run(objects) { agent in
+            func isService(_ text: String) -> Bool? {
+                IPAddress(text).flatMap { stand.node.kernel.snapshot.tables.peers[$0] }?.isService
+            }
+            await agent.apply([
+                .slice("node-2", [("10.2.0.1", 800)]), .identity(800, web),
+                service("web", ["10.96.0.1", "198.51.100.7", "10.2.0.1", "192.0.2.2"]), service("db", ["198.51.100.7"]),
+            ])
+            #expect(isService("10.96.0.1") == true && isService("198.51.100.7") == true)
+            // Whoever may make services takes no pod's or node's address with that.
+            #expect(isService("10.2.0.1") == false && isService("192.0.2.2") == false)
+            await agent.apply([service("web", nil)])
+            #expect(isService("10.96.0.1") == nil && isService("198.51.100.7") == true)
+            #expect(stand.identity(at: IPAddress("10.2.0.1")) == 800)
+            await agent.apply([service("db", ["10.96.0.2"])])
+            #expect(isService("198.51.100.7") == nil && isService("10.96.0.2") == true)
+        }
+    }
+
     @Test func `rules about nodes and API servers hold`() async throws {
         let stand = try ClusterStand()
         let policy = SkeinNetworkPolicy(

@@ -26,6 +26,7 @@ import Testing
         try stand.putPolicy(.skeinClusterPolicies, "scnp", Specs.skein)
         try stand.putPolicy(.clusterPolicies, "cnp", Specs.cluster)
         try stand.putAPIServers(["192.0.2.250"])
+        try stand.putService("web", spec: #"{"clusterIP":"10.96.0.1"}"#)
         stand.serve("policy.networking.k8s.io/v1alpha2", ["clusternetworkpolicies"])
     }
 
@@ -57,6 +58,7 @@ import Testing
                     #expect(now.nodes == before.nodes && now.identities == before.identities)
                     #expect(now.slices == before.slices && now.policies == before.policies)
                     #expect(now.apiServers == before.apiServers)
+                    #expect(now.services == before.services && now.services.count == 1)
                     #expect(connection.source.missing.count == ClusterKind.allCases.count)
                     // New pods of known identities start.
                     #expect(try await connection.directory.identity(of: labels("web")) == 300)

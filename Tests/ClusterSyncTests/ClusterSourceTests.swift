@@ -20,6 +20,10 @@ import Testing
         try stand.putPolicy(.skeinClusterPolicies, "scnp", Specs.skein)
         try stand.putAPIServers(["192.0.2.250", "192.0.2.251"])
         try stand.putAPIServers(["2001:db8::1"], slice: "kubernetes-6")
+        try stand.putService("headless", spec: #"{"clusterIP":"None","clusterIPs":["None"]}"#)
+        try stand.putService(
+            "web", spec: #"{"clusterIP":"10.96.0.1","clusterIPs":["10.96.0.1","fd96::1"],"externalIPs":["198.51.100.7"]}"#,
+            ingress: #"[{"ip":"198.51.100.8"},{"hostname":"lb"},{"ip":"198.51.100.9","ipMode":"Proxy"}]"#)
     }
 
     @Test func `the first batch is all there is, of every kind`() async throws {
@@ -38,11 +42,13 @@ import Testing
                     "NetworkPolicy", "SkeinClusterNetworkPolicy", "SkeinNetworkPolicy",
                 ])
             #expect(now.apiServers == Set(["192.0.2.250", "192.0.2.251", "2001:db8::1"].compactMap { IPAddress($0) }))
+            let addresses = ["10.96.0.1", "fd96::1", "198.51.100.7", "198.51.100.8"].compactMap { IPAddress($0) }
+            #expect(now.services == ["default/web": Set(addresses)])
         }
     }
 
     @Test(arguments: [
-        "/api/v1/namespaces", "/api/v1/pods", "/apis/skein.dev/v1/skeinnodes", "/apis/skein.dev/v1/skeinidentities",
+        "/api/v1/namespaces", "/api/v1/pods", "/api/v1/services", "/apis/skein.dev/v1/skeinnodes", "/apis/skein.dev/v1/skeinidentities",
         "/apis/skein.dev/v1/skeinendpointslices", "/apis/networking.k8s.io/v1/networkpolicies",
         "/apis/skein.dev/v1/skeinnetworkpolicies", "/apis/skein.dev/v1/skeinclusternetworkpolicies",
         "/apis/discovery.k8s.io/v1", "/apis/policy.networking.k8s.io/v1alpha2",
@@ -79,11 +85,12 @@ import Testing
             stand.cluster.remove("\(Stand.slices)/node-2-0")
             stand.cluster.remove(try stand.policyPath(.networkPolicies, "np"))
             try stand.putAPIServers(["192.0.2.250"])
+            try stand.putService("web", spec: #"{"clusterIP":"10.96.0.2"}"#)
             try await eventually("all is told") {
                 let now = world.now
                 return now.namespaces["default"]?.labels["team"] == "b" && now.pods["default/web"]?.addresses == []
                     && now.nodes.isEmpty && now.identities.isEmpty && now.slices.isEmpty && now.policies.count == 2
-                    && now.apiServers.count == 2
+                    && now.apiServers.count == 2 && now.services["default/web"]?.count == 1
             }
             let count = world.now.batches.count
             try stand.putNamespace("default", labels: #"{"team":"b"}"#)

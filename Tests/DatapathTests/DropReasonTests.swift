@@ -26,10 +26,9 @@ struct DropCase: Sendable, CustomTestStringConvertible {
         DropCase(name: "another pod's address on the way out", reason: DP_DROP_INVALID_SOURCE_IP) { lab, family in
             try lab.send(Talk(client: lab.b.address(family), server: lab.c.address(family)).opening, by: lab.a).action
         },
-        DropCase(name: "the node's address from outside", reason: DP_DROP_INVALID_SOURCE_IP) { lab, family in
-            try lab.deliver(
-                Talk(client: Peers.host.address(family), server: lab.a.address(family)).opening, to: lab.a
-            ).action
+        DropCase(name: "the node's own connection, from outside", reason: DP_DROP_INVALID_SOURCE_IP) { lab, family in
+            let talk = try lab.establish(from: Peers.host.address(family), to: lab.a, ingress: 0)
+            return try lab.deliver(talk.fromClient(.push), to: lab.a).action
         },
         DropCase(name: "an address of a pod of this node from outside", reason: DP_DROP_INVALID_SOURCE_IP) {
             lab, family in

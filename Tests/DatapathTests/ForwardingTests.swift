@@ -75,28 +75,9 @@ import Testing
         }
     }
 
-    /// Routes to the outside through the uplink, with a neighbour behind it.
-    private func addRoutes(_ lab: Lab, mtu: UInt32? = nil) throws {
-        var socket = try NetlinkSocket()
-        let link = Int32(lab.uplink)
-        // A route's own MTU doesn't count in forwarding (ip-sysctl, ip_forward_use_pmtu): the device's does.
-        if let mtu { try socket.perform(.setLink(.index(link), LinkChange(mtu: mtu))) }
-        for family in Family.allCases {
-            let own = address(family == .ipv4 ? "198.18.0.1" : "fd00:ffff::1")
-            let gateway = address(family == .ipv4 ? "198.18.0.2" : "fd00:ffff::2")
-            try socket.perform([
-                .replaceAddress(LinkAddress(link: link, address: own, prefixLength: family == .ipv4 ? 24 : 64)),
-                .replaceNeighbour(Neighbour(link: link, address: gateway, mac: mac("02:00:00:00:99:99"))),
-                .replaceRoute(Route(family == .ipv4 ? .allIPv4 : .allIPv6, link: link, gateway: gateway)),
-            ])
-        }
-        try Sysctl.write("net/ipv4/ip_forward", "1")
-        try Sysctl.write("net/ipv6/conf/all/forwarding", "1")
-    }
-
     @Test(arguments: Family.allCases)
     func `packets to the outside leave by the route where there is one`(family: Family) throws {
-        try Lab.run(variant: "routes", prepare: { try addRoutes($0) }) { lab throws in
+        try Lab.run(variant: "routes", prepare: { try $0.addRoutes() }) { lab throws in
             let talk = Talk(client: lab.a.address(family), server: Peers.world.address(family))
             for packet in [talk.opening, talk.fromClient(.push, payload: [1])] {
                 let out = try lab.send(packet.hopLimit(9), by: lab.a)
@@ -122,7 +103,7 @@ import Testing
 
     @Test(arguments: Family.allCases)
     func `a connection to the outside keeps its route when it is judged again by an answer`(family: Family) throws {
-        try Lab.run(variant: "routes", prepare: { try addRoutes($0) }) { lab throws in
+        try Lab.run(variant: "routes", prepare: { try $0.addRoutes() }) { lab throws in
             let talk = try lab.establish(lab.a, to: Peers.world.address(family))
             lab.datapath.judgeAgain()
             #expect(try lab.deliver(talk.fromServer(.push), to: lab.a).action == .pass)
@@ -132,7 +113,7 @@ import Testing
 
     @Test(arguments: Family.allCases)
     func `a packet that is too big for the way out goes to the stack`(family: Family) throws {
-        try Lab.run(variant: "routes for 1300 bytes", prepare: { try addRoutes($0, mtu: 1300) }) { lab throws in
+        try Lab.run(variant: "routes for 1300 bytes", prepare: { try $0.addRoutes(mtu: 1300) }) { lab throws in
             let talk = try lab.establish(lab.a, to: Peers.world.address(family))
             let headers = talk.fromClient(.push).networkBytes.count
             let fitting = talk.fromClient(.push).payload(count: 1300 - headers)
@@ -150,7 +131,7 @@ import Testing
 
     @Test(arguments: Family.allCases)
     func `the setting turns routes off`(family: Family) throws {
-        try Lab.run({ $0.fib = false }, variant: "routes", prepare: { try addRoutes($0) }) { lab throws in
+        try Lab.run({ $0.fib = false }, variant: "routes", prepare: { try $0.addRoutes() }) { lab throws in
             let talk = Talk(client: lab.a.address(family), server: Peers.world.address(family))
             #expect(try lab.send(talk.opening, by: lab.a).action == .pass)
             #expect(try lab.onlyFlow().end(of: talk.server).ifindex == 0)

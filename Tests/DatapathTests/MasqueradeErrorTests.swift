@@ -113,7 +113,7 @@ import Testing
         try Lab.run { lab throws in
             try lab.masquerade()
             let sent = Traffic.udp.packet(from: lab.a.address(family), to: Peers.world.address(family))
-            #expect(try lab.leave(.unreachable(quoting: sent.reply)).isDrop(DP_DROP_NAT_NO_MAPPING))
+            #expect(try lab.leave(.unreachable(quoting: sent.reply)).isDrop(DP_DROP_UNKNOWN_FLOW))
             let error = Packet.unreachable(quoting: sent.from(Ending(Lab.node(family), 40_000)))
             #expect(try lab.arrive(error).bytes == error.bytes)
             #expect(try lab.mappings().isEmpty)

@@ -120,8 +120,13 @@ private struct Game {
         let family = pick(Family.allCases)
         let node = Lab.node(family)
         let source = random.oneIn(4) ? node : pick(lab.pods).address(family)
-        let packet = packet(family, from: source, opens: true)
+        var packet = packet(family, from: source, opens: true)
         let (end, remote) = ends(packet)
+        // What is at its end begins nothing that an error could be about later.
+        if book.known(end, to: remote) == nil, case .tcp(var header) = packet.transport {
+            header.flags = .syn
+            packet.transport = .tcp(header)
+        }
         var expectation = book.leaves(end, to: remote, node: node)
         if case .newPort = expectation {
             // Which one, only the kernel knows: any will do that is nobody's. From then on it is this one.
@@ -193,7 +198,8 @@ private struct Game {
         let stack = random.oneIn(2) ? Lab.node(family) : nil
         let out = try lab.leave(error(about: packet.reply, stack, 128, kind))
         guard let seen = book.known(end, to: remote) else {
-            return out.isDrop(DP_DROP_NAT_NO_MAPPING) ? nil : "an error about nothing left: \(out.verdict)"
+            let isDropped = out.isDrop(DP_DROP_NAT_NO_MAPPING) || out.isDrop(DP_DROP_UNKNOWN_FLOW)
+            return isDropped ? nil : "an error about nothing left: \(out.verdict)"
         }
         translated += 1
         return compare(

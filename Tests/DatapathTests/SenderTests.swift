@@ -132,25 +132,43 @@ import Testing
     }
 
     @Test(arguments: Family.allCases)
-    func `the node's address is its own`(family: Family) throws {
+    func `whom the stack hides behind the node's address has none of the node's rights`(family: Family) throws {
         try Lab.run { lab throws in
             let fake = Talk(client: Peers.host.address(family), server: lab.a.address(family))
-            #expect(try lab.deliver(fake.opening, to: lab.a).action == .drop(DP_DROP_INVALID_SOURCE_IP))
-            // In a connection that the pod has with the node, too.
+            try lab.enforce([lab.a: TestPolicy(ingress: [Peers.host.classID(family): .allowAll])])
+            #expect(try lab.deliver(fake.opening, to: lab.a).action == .drop(DP_DROP_POLICY_DENIED))
+            #expect(try lab.deliver(fake.opening, to: lab.a, ingress: 0).action == .pass)
+            try lab.forgetFlows()
+            try lab.enforce([lab.a: TestPolicy(ingress: [Peers.world.classID(family): .allowAll])])
+            let talked = try lab.establish(from: Peers.host.address(family), to: lab.a)
+            #expect(try lab.flow(of: talked.opening)?.has(DP_FLOW_FROM_NODE) == false)
+            lab.datapath.judgeAgain()
+            #expect(try lab.send(talked.fromServer(.push), by: lab.a).action == .pass)
+            try lab.enforce([lab.a: .closed])
+            #expect(try lab.send(talked.fromServer(.push), by: lab.a).action == .drop(DP_DROP_POLICY_DENIED))
+            #expect(try lab.deliver(talked.fromClient(.push), to: lab.a).action == .drop(DP_DROP_POLICY_DENIED))
+            // Nor may anybody go on with what the node has begun.
             let talk = try lab.establish(from: Peers.host.address(family), to: lab.b, ingress: 0)
             #expect(try lab.deliver(talk.fromClient(.push), to: lab.b).action == .drop(DP_DROP_INVALID_SOURCE_IP))
         }
     }
 
     @Test(arguments: Family.allCases)
-    func `answers of the node come from the node`(family: Family) throws {
+    func `answers of the node may have come a long way to it`(family: Family) throws {
         try Lab.run { lab throws in
             let talk = Talk(client: lab.a.address(family), server: Peers.host.address(family))
             #expect(try lab.send(talk.opening, by: lab.a).action == .pass)
             #expect(try lab.deliver(talk.fromServer(.synAck), to: lab.a, ingress: 0).action == .pass)
             #expect(try lab.send(talk.fromClient(.ack), by: lab.a).action == .pass)
+            // The stack has translated it: the pod asked for a port of the node that is a service's.
+            for _ in 0..<2 {
+                #expect(try lab.deliver(talk.fromServer(.push), to: lab.a, ingress: lab.uplink).action == .pass)
+                #expect(try lab.send(talk.fromClient(.push), by: lab.a).action == .pass)
+                lab.datapath.judgeAgain()
+            }
+            try lab.enforce([lab.a: .closed])
             #expect(try lab.deliver(talk.fromServer(.push), to: lab.a, ingress: lab.uplink).action.isDrop)
-            #expect(try lab.deliver(talk.fromServer(.push), to: lab.a, ingress: 0).action == .pass)
+            #expect(try lab.send(talk.fromClient(.push), by: lab.a).action.isDrop)
         }
     }
 

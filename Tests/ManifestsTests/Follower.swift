@@ -83,7 +83,7 @@ final class Follower: Sendable {
                     words.append(state.note(reference, isGone: policy == nil))
                 case .clusterNetworkPolicy(let reference, let policy):
                     words.append(state.note(reference, isGone: policy == nil))
-                case .node, .identity, .endpointSlice, .apiServers: words.append("\(change)")
+                case .node, .identity, .endpointSlice, .apiServers, .service: words.append("\(change)")
                 }
             }
             state.batches.append(words)

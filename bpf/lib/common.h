@@ -31,10 +31,12 @@ enum hook {
 	HOOK_TO_POD,       /* from the host's stack into a pod's veth */
 	HOOK_FROM_OVERLAY, /* out of a tunnel */
 	HOOK_TO_OVERLAY,   /* from the host's stack into a tunnel */
+	HOOK_FROM_UPLINK,  /* received for a pod of this node, by a device to the outside */
+	HOOK_TO_UPLINK,    /* from a pod by way of the host's stack, about to leave by such a device */
 };
 
 /* On the way out of a pod, as opposed to into one. */
-#define HOOK_IS_OUT(hook) ((hook) == HOOK_FROM_POD || (hook) == HOOK_TO_OVERLAY)
+#define HOOK_IS_OUT(hook) ((hook) == HOOK_FROM_POD || (hook) == HOOK_TO_OVERLAY || (hook) == HOOK_TO_UPLINK)
 
 /* The coarse clock of the flow table: about a second, and free to read. */
 static __always_inline __u32 now_tick(void)

@@ -37,9 +37,11 @@ static __always_inline bool flow_at_home(struct __sk_buff *skb, const struct pac
 		return near->ifindex == skb->ifindex && near->endpoint;
 	if (hook == HOOK_FROM_OVERLAY)
 		return near->ifindex == skb->ifindex && (far->endpoint || flow->flags & DP_FLOW_TRANSLATED);
-	if (hook == HOOK_TO_OVERLAY)
-		return far->ifindex == skb->ifindex && !near->endpoint && flow->flags & DP_FLOW_TRANSLATED &&
-		       away_ifindex(near) == skb->ingress_ifindex;
+	if (hook == HOOK_TO_OVERLAY || hook == HOOK_TO_UPLINK)
+		return (hook == HOOK_TO_UPLINK || far->ifindex == skb->ifindex) && !near->endpoint &&
+		       flow->flags & DP_FLOW_TRANSLATED && away_ifindex(near) == skb->ingress_ifindex;
+	if (hook == HOOK_FROM_UPLINK)
+		return far->endpoint && near->ifindex && !near->endpoint && !end_is_tunnel(near);
 	if (far->ifindex != skb->ifindex || !far->endpoint)
 		return false;
 	/* A router on the way may say that a packet got no further. */
@@ -74,10 +76,13 @@ static __always_inline bool same_opening(const struct flow *flow, const struct f
 static __always_inline int onward(struct __sk_buff *skb, const struct packet *p, const struct flow *flow,
 				  const struct flow_end *to, __u32 epoch, const enum hook hook)
 {
-	if (hook == HOOK_TO_POD)
+	if (hook == HOOK_TO_POD || hook == HOOK_TO_UPLINK)
+		return TC_ACT_OK;
+	/* Who is answered by way of the stack is heard by way of it. */
+	if (hook == HOOK_FROM_UPLINK && !flow->end[p->src & 1].ifindex)
 		return TC_ACT_OK;
 	if (hook == HOOK_FROM_OVERLAY || !end_is_tunnel(to))
-		return deliver(skb, p, to);
+		return deliver(skb, p, to, hook);
 	return send_tunnelled(skb, p, tunnel_node(to), sender_identity(p, &flow->end[p->src & 1], epoch), hook);
 }
 

@@ -62,7 +62,8 @@ static __always_inline int send_tunnelled(struct __sk_buff *skb, const struct pa
 }
 
 /* To a pod of this node, or out. Returns a TC action, or -DP_DROP_*. */
-static __always_inline int deliver(struct __sk_buff *skb, const struct packet *p, const struct flow_end *to)
+static __always_inline int deliver(struct __sk_buff *skb, const struct packet *p, const struct flow_end *to,
+				   const enum hook hook)
 {
 	struct ethhdr *eth = header_at(skb, 0, sizeof(*eth) + sizeof(struct iphdr));
 	__u32 ifindex = to->ifindex;
@@ -74,6 +75,12 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct packet *p
 		return -DP_DROP_INVALID_HEADER;
 	if (likely(to->endpoint)) {
 		decrement_hop_limit(eth + 1, p->v4);
+		/*
+		 * A device may have summed the whole packet (CHECKSUM_COMPLETE): less
+		 * by one now. IPv4's header sums up to nothing whatever its limit.
+		 */
+		if ((hook == HOOK_FROM_OVERLAY || hook == HOOK_FROM_UPLINK) && !p->v4)
+			bpf_csum_update(skb, 0xffff ^ bpf_htons(1));
 		__builtin_memcpy(eth->h_dest, to->mac, 6);
 		eth->h_source[0] = DP_GATEWAY_MAC_0;
 		eth->h_source[1] = DP_GATEWAY_MAC_1;

@@ -39,9 +39,25 @@ static __always_inline int sender_by_stack(struct __sk_buff *skb, const struct p
 	return 0;
 }
 
+/* Somebody outside, of whom no more is known. */
+static __always_inline void side_of_world(bool v4, struct side *side)
+{
+	const struct dp_base_slots *base = at(&base_slots, 0);
+
+	__builtin_memset(side, 0, sizeof(*side));
+	side->identity = v4 ? DP_IDENTITY_WORLD_IPV4 : DP_IDENTITY_WORLD_IPV6;
+	side->slot = base ? (v4 ? READ_ONCE(base->world4) : READ_ONCE(base->world6)) : 0;
+}
+
+/* Whether the pod that a packet of a known flow is for began it. */
+static __always_inline bool answers_pod(const struct packet *p, const struct flow *known)
+{
+	return known && !!(known->flags & DP_FLOW_INITIATOR_1) != p->src;
+}
+
 /* The sender of a packet that the host's stack hands to a pod. */
 static __always_inline int sender_from_stack(struct __sk_buff *skb, const struct packet *p, __u32 epoch,
-					     struct side *from, bool known)
+					     struct side *from, const struct flow *known)
 {
 	const struct dp_base_slots *base;
 
@@ -58,7 +74,22 @@ static __always_inline int sender_from_stack(struct __sk_buff *skb, const struct
 		from->slot = base ? READ_ONCE(base->node) : 0;
 		return 0;
 	}
-	if (from->kind == SIDE_NODE || from->kind == SIDE_UNREADY)
+	if (from->kind == SIDE_NODE) {
+		/*
+		 * What a device received, and has our address, is masqueraded by the
+		 * stack, or answers a pod's question to an address of ours that the
+		 * stack has translated. Whoever hides behind our address, a policy
+		 * is to see nobody that it knows.
+		 */
+		if (answers_pod(p, known))
+			from->by_stack = true;
+		else if (known && known->flags & DP_FLOW_FROM_NODE)
+			return -DP_DROP_INVALID_SOURCE_IP;
+		else
+			side_of_world(p->v4, from);
+		return 0;
+	}
+	if (from->kind == SIDE_UNREADY)
 		return -DP_DROP_INVALID_SOURCE_IP;
 	if (from->kind == SIDE_POD && from->ifindex != skb->ingress_ifindex)
 		return -DP_DROP_INVALID_SOURCE_IP;
@@ -67,6 +98,16 @@ static __always_inline int sender_from_stack(struct __sk_buff *skb, const struct
 		return -DP_DROP_INVALID_SOURCE_IP;
 	/* What the stack has translated an answer to is an answer of the service. */
 	if (from->kind == SIDE_SERVICE && !known)
+		return -DP_DROP_INVALID_SOURCE_IP;
+	return 0;
+}
+
+/* The sender of what a device to the outside received: nobody on this node. */
+static __always_inline int sender_from_uplink(const struct packet *p, __u32 epoch, struct side *from)
+{
+	side_of_address(addr_of(p, p->src), p->v4, epoch, from);
+	/* Another node's pod sends by tunnel, if there are tunnels. */
+	if (from->kind != SIDE_AWAY || (from->node && !(from->flags & DP_POD_REMOTE_NODE)))
 		return -DP_DROP_INVALID_SOURCE_IP;
 	return 0;
 }
@@ -88,15 +129,15 @@ static __always_inline bool usable_target(const struct dp_addr *addr, bool v4)
 	return first != 0xff && (addr->w[0] | addr->w[1]);
 }
 
-/* The route from the packet's other end to `target`, which is one of its ends, into `end` and `away`. */
-static __always_inline int route_to(struct __sk_buff *skb, const struct packet *p, bool target, struct flow_end *end,
-				    struct flow_away *away)
+/* The route from the packet's other end, a pod at `ifindex`, to `target`, which is one of its ends. */
+static __always_inline int route_to(struct __sk_buff *skb, const struct packet *p, __u32 ifindex, bool target,
+				    struct flow_end *end, struct flow_away *away)
 {
 	struct bpf_fib_lookup fib = {
 		.family = p->v4 ? 2 /* AF_INET */ : 10 /* AF_INET6 */,
 		.l4_protocol = p->key.protocol,
 		.tot_len = 1, /* asks for the route's MTU; no packet is this short */
-		.ifindex = skb->ifindex,
+		.ifindex = ifindex,
 	};
 	int ret;
 
@@ -117,12 +158,12 @@ static __always_inline int route_to(struct __sk_buff *skb, const struct packet *
 }
 
 /*
- * How packets reach `side`, which is the given end of the packet's flow.
- * Returns false for what holds for this packet only: a neighbour that isn't
+ * How packets reach `side`, which is the given end of the packet's flow; its
+ * pod is at `ifindex`, if it is somebody outside. Returns false for what holds for this packet only: a neighbour that isn't
  * known yet, which the stack will ask for.
  */
 static __always_inline bool end_of_side(struct __sk_buff *skb, const struct packet *p, const struct side *side,
-					bool target, bool translated, struct flow_end *end)
+					__u32 ifindex, bool target, bool translated, struct flow_end *end)
 {
 	struct flow_away away = {};
 	int ret = 0;
@@ -138,8 +179,10 @@ static __always_inline bool end_of_side(struct __sk_buff *skb, const struct pack
 		away.from_low = side->ifindex & 0xffff;
 		away.from_high = side->ifindex >> 16;
 	} else if (side->kind == SIDE_NODE) {
-		away.from_low = DP_AWAY_NODE & 0xffff;
-		away.from_high = DP_AWAY_NODE >> 16;
+		if (!side->by_stack) {
+			away.from_low = DP_AWAY_NODE & 0xffff;
+			away.from_high = DP_AWAY_NODE >> 16;
+		}
 	} else if (side->node && !side->by_stack) {
 		const struct flow_tunnel tunnel = {
 			.node_low = side->node & 0xffff,
@@ -151,8 +194,8 @@ static __always_inline bool end_of_side(struct __sk_buff *skb, const struct pack
 		end->ifindex = cfg.overlay_ifindex;
 		__builtin_memcpy(end->mac, &tunnel, sizeof(tunnel));
 		return true;
-	} else if (cfg.enable_fib && side->kind != SIDE_SERVICE && !side->node) {
-		ret = route_to(skb, p, target, end, &away);
+	} else if (cfg.enable_fib && side->kind != SIDE_SERVICE && !side->node && !side->by_stack) {
+		ret = route_to(skb, p, ifindex, target, end, &away);
 		/* Into a tunnel to nobody that we know yet. */
 		if (end_is_tunnel(end)) {
 			__builtin_memset(end, 0, sizeof(*end));
@@ -195,7 +238,7 @@ struct judgement {
 #define SIDES_NOT_OURS 1
 
 static __always_inline int sides_of(struct __sk_buff *skb, const struct packet *p, __u32 epoch, const enum hook hook,
-				    bool known, struct side *from, struct side *to)
+				    const struct flow *known, struct side *from, struct side *to)
 {
 	const __u8 src = p->src & 1;
 	int ret;
@@ -206,6 +249,8 @@ static __always_inline int sides_of(struct __sk_buff *skb, const struct packet *
 		ret = sender_from_stack(skb, p, epoch, from, known);
 	else if (hook == HOOK_FROM_OVERLAY)
 		ret = sender_from_tunnel(skb, p, epoch, from);
+	else if (hook == HOOK_FROM_UPLINK)
+		ret = sender_from_uplink(p, epoch, from);
 	else
 		ret = sender_by_stack(skb, p, epoch, from);
 	if (ret < 0)
@@ -235,6 +280,16 @@ static __always_inline int sides_of(struct __sk_buff *skb, const struct packet *
 		if (!to->node)
 			return -DP_DROP_NO_TUNNEL_ENDPOINT;
 		break;
+	case HOOK_FROM_UPLINK:
+		if (to->kind != SIDE_POD)
+			return -DP_DROP_NO_ENDPOINT;
+		break;
+	case HOOK_TO_UPLINK:
+		/* Nor is it for a service any more. */
+		if (to->kind != SIDE_AWAY || forges_tunnel(p, to))
+			return -DP_DROP_UNKNOWN_TARGET;
+		to->by_stack = true;
+		break;
 	}
 	return 0;
 }
@@ -255,7 +310,7 @@ static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, 
 	__u16 port;
 	int ret;
 
-	ret = sides_of(skb, p, epoch, hook, known != NULL, &from, &to);
+	ret = sides_of(skb, p, epoch, hook, known, &from, &to);
 	j->report.src_identity = from.identity;
 	j->report.src_endpoint = from.endpoint;
 	j->report.dst_identity = to.identity;
@@ -275,22 +330,25 @@ static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, 
 		if (hook == HOOK_FROM_POD && to.kind == SIDE_AWAY && !to.node && end_is_tunnel(&known->end[!src]))
 			side_recall(&known->end[!src], &to);
 		/* See below: that it is so is known from the flow only. */
-		if (hook == HOOK_FROM_POD)
-			to.by_stack = !forward & !end_is_tunnel(&known->end[!src]);
+		if (hook == HOOK_FROM_POD) {
+			if (!forward && to.kind == SIDE_NODE && !(known->flags & DP_FLOW_FROM_NODE))
+				side_of_world(p->v4, &to);
+			to.by_stack = !forward & !known->end[!src].ifindex;
+		}
 	} else if (p->kind >= PACKET_REPLY) {
 		return -DP_DROP_UNKNOWN_FLOW;
 	} else {
 		known = NULL;
 	}
-	/* What begins on another node and comes by way of the stack was translated there: so must be what answers. */
-	if (hook == HOOK_TO_POD && forward)
+	/* What begins outside and comes by way of the stack may have been translated there: so must be what answers. */
+	if (hook == HOOK_TO_POD && forward && from.kind != SIDE_NODE)
 		from.by_stack = true;
 
 	/* From pod to pod by way of the stack: something there translated it, and must translate what answers. */
 	near_translated = hook != HOOK_FROM_POD && from.kind == SIDE_POD;
 	far_translated = known && to.kind == SIDE_POD && !known->end[!src].endpoint;
-	settled = end_of_side(skb, p, &from, src, near_translated, &near);
-	settled &= end_of_side(skb, p, &to, !src, far_translated, &j->far);
+	settled = end_of_side(skb, p, &from, to.ifindex, src, near_translated, &near);
+	settled &= end_of_side(skb, p, &to, from.ifindex, !src, far_translated, &j->far);
 	if (src) {
 		j->flow.end[1] = near;
 		j->flow.end[0] = j->far;

@@ -4,14 +4,18 @@ import Datapath
 import Model
 package import NetTypes
 
-/// Pods' packets to the outside of the cluster leave with the node's address.
+/// How pods' packets to the outside of the cluster leave, and come in from there.
 package struct MasqueradeSettings: Hashable, Sendable {
-    /// Devices to the outside; none: those that default routes leave by.
+    /// Whether they leave with the node's address.
+    package var isOn: Bool
+    /// Devices to the outside; none: those that default routes leave by, and without tunnels those on whose link other
+    /// nodes are.
     package var devices: [String]
     /// Destinations that see the pods' own addresses, beside the cluster's.
     package var excluded: [Prefix]
 
-    package init(devices: [String] = [], excluded: [Prefix] = []) {
+    package init(isOn: Bool = true, devices: [String] = [], excluded: [Prefix] = []) {
+        self.isOn = isOn
         self.devices = devices
         self.excluded = excluded
     }
@@ -46,8 +50,10 @@ extension Agent {
         // Pods that are older than the ranges.
         let ranges = settings.cluster == nil ? settings.podRanges : policy.peers.ownNode?.podRanges ?? []
         let strays = pods.filter { pod in !ranges.contains { $0.contains(pod) } }
+        let neighbours = settings.routing == .native ? policy.peers.nodes.values.flatMap(\.addresses) : []
         return NodeNAT(
-            uplinks: try host.uplinks(named: wanted.devices), excluded: Set(wanted.excluded + own + clusterPrefixes()),
+            uplinks: try host.uplinks(named: wanted.devices, leadingTo: neighbours), masquerades: wanted.isOn,
+            excluded: Set(wanted.excluded + own + clusterPrefixes()),
             podRanges: Set(ranges + strays.compactMap { Prefix($0, length: $0.isIPv4 ? 32 : 128) }))
     }
 

@@ -50,9 +50,9 @@ package protocol HostNetwork: Sendable {
     func addresses() throws -> Set<IPAddress>
     /// Of the device that the default route leaves by; nil without one.
     func defaultMTU() throws -> UInt32?
-    /// Devices to the outside with the addresses that packets leave with; no names: those that default routes leave by. One
-    /// that is not there is left out.
-    func uplinks(named names: [String]) throws -> [NodeNAT.Uplink]
+    /// Devices to the outside with the addresses that packets leave with; no names: those that default routes leave by, and
+    /// those on whose link one of `nodes` is. One that is not there is left out.
+    func uplinks(named names: [String], leadingTo nodes: [IPAddress]) throws -> [NodeNAT.Uplink]
     /// Lets the node forward packets, both families. Idempotent.
     func enableForwarding() throws
 

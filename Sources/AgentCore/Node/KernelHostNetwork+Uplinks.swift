@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Datapath
-import NetTypes
+package import NetTypes
 import Netlink
 
 extension KernelHostNetwork {
-    package func uplinks(named names: [String]) throws -> [NodeNAT.Uplink] {
+    package func uplinks(named names: [String], leadingTo nodes: [IPAddress]) throws -> [NodeNAT.Uplink] {
         var socket = try NetlinkSocket()
         let links = try socket.links().filter { !$0.isLoopback && !HostLink($0).isPodLink && $0.mac != nil }
         let routes = try socket.routes().filter { route in
             route.destination.length == 0 && route.kind == .unicast && route.table == Route.mainTable
         }
-        let leaving = Set(routes.compactMap(\.link))
+        let joined = try socket.addresses().filter { address in
+            let prefix = Prefix(address.address, length: address.prefixLength)
+            return nodes.contains { $0 != address.address && prefix?.contains($0) == true }
+        }
+        let leaving = Set(routes.compactMap(\.link) + joined.map(\.link))
         let chosen = links.filter { names.isEmpty ? leaving.contains($0.index) : names.contains($0.name) }
         return try chosen.map { link in
             let addresses = try socket.addresses(of: link.index)

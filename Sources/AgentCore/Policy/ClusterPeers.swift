@@ -3,11 +3,15 @@ package import Model
 package import NetTypes
 package import PolicyEngine
 
-/// What a cluster tells of its nodes, of other nodes' pods and of its API servers, and who has an address by it.
+/// What a cluster tells of its nodes, of other nodes' pods, of its API servers and services, and who has an address by
+/// it.
 package struct ClusterPeers: Sendable {
     package let ownName: String
     package private(set) var nodes: [String: ClusterNode] = [:]
     package private(set) var apiServers: Set<IPAddress> = []
+    /// The Services that have an address; nothing keeps two from having the same.
+    private var services: [IPAddress: Set<ObjectReference>] = [:]
+    private var serviceAddresses: [ObjectReference: Set<IPAddress>] = [:]
     private var nodesByAddress: [IPAddress: Set<String>] = [:]
     private var claims = EndpointClaims()
     /// The addresses of which `claims` believes something.
@@ -48,6 +52,17 @@ package struct ClusterPeers: Sendable {
         apiServers = addresses
     }
 
+    package mutating func setService(_ service: ObjectReference, _ addresses: Set<IPAddress>?) {
+        let old = serviceAddresses[service] ?? [], new = addresses ?? []
+        serviceAddresses[service] = addresses
+        for address in old.subtracting(new) {
+            services[address]?.remove(service)
+            if services[address]?.isEmpty ?? false { services[address] = nil }
+        }
+        for address in new { services[address, default: []].insert(service) }
+        touched.formUnion(old.symmetricDifference(new))
+    }
+
     /// Takes in what was set. The addresses to look at again.
     package mutating func takeTouched() -> Set<IPAddress> {
         if !newNodes.isEmpty || !newSlices.isEmpty {
@@ -63,7 +78,9 @@ package struct ClusterPeers: Sendable {
     }
 
     /// All that somebody has.
-    package var addresses: Set<IPAddress> { believed.union(nodesByAddress.keys).union(apiServers) }
+    package var addresses: Set<IPAddress> {
+        believed.union(nodesByAddress.keys).union(apiServers).union(services.keys)
+    }
 
     /// Who has an address that is not known to be this node's; endpoints of this node are left out.
     package func peer(at address: IPAddress) -> PolicyPeer? {
@@ -73,7 +90,7 @@ package struct ClusterPeers: Sendable {
         if let claim = claim(at: address) {
             return .endpoint(claim.endpoint.identity, namedPorts: claim.endpoint.namedPorts)
         }
-        return server(at: address, .outside)
+        return server(at: address, .outside) ?? (services[address] == nil ? nil : .service)
     }
 
     /// The other node that has an address, or whose pod does.

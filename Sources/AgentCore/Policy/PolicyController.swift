@@ -113,6 +113,7 @@ package struct PolicyController {
         case .node(let name, let node): setNode(name, node)
         case .endpointSlice(let name, let slice): peers.setSlice(name, slice)
         case .apiServers(let addresses): peers.setAPIServers(addresses)
+        case .service(let reference, let addresses): peers.setService(reference, addresses)
         case .identity(let number, let labels): setIdentity(number, labels, confirmed: true)
         }
     }

@@ -62,6 +62,12 @@ enum CacheRecords {
         let addresses: Set<IPAddress>
     }
 
+    struct Service: Decodable {
+        let namespace: String
+        let name: String
+        let addresses: Set<IPAddress>
+    }
+
     struct Policy: Decodable {
         let uid: String
         let generation: Int64
@@ -106,6 +112,13 @@ enum CacheRecords {
 
     static func write(_ name: String, _ addresses: Set<IPAddress>, to text: inout JSONText) {
         text.object(["name": { $0.string(name) }, "addresses": { write(Array(addresses), to: &$0) }])
+    }
+
+    static func write(_ service: ObjectReference, _ addresses: Set<IPAddress>, to text: inout JSONText) {
+        text.object([
+            "namespace": { $0.string(service.namespace) }, "name": { $0.string(service.name) },
+            "addresses": { write(Array(addresses), to: &$0) },
+        ])
     }
 
     static func write(_ record: PolicyRecord, generation: Int64, to text: inout JSONText) {

@@ -66,6 +66,11 @@ struct ClusterCache: Sendable {
                 CacheRecords.write(name, addresses, to: &text)
                 text.endLine()
             }
+        case .services:
+            for (reference, addresses) in state.services.values {
+                CacheRecords.write(reference, addresses, to: &text)
+                text.endLine()
+            }
         case .endpointSlices:
             for (name, slice) in state.slices.values {
                 CacheRecords.write(name, slice, to: &text)
@@ -107,6 +112,12 @@ struct ClusterCache: Sendable {
                 SecurityLabels(flat: record.labels).map { (record.number, $0, record.uid) }
             },
             apiServers: read(CacheRecords.APIServers.self, .apiServers).map { ($0.name, $0.addresses) },
+            services: read(CacheRecords.Service.self, .services).map { service in
+                let kind = ClusterKind.services.name
+                return (
+                    ObjectReference(kind: kind, namespace: service.namespace, name: service.name), service.addresses
+                )
+            },
             slices: read(CacheRecords.Slice.self, .endpointSlices).map { ($0.name, EndpointSlice($0)) },
             pods: read(CacheRecords.Pod.self, .pods).map { Pod($0) })
     }
@@ -136,6 +147,7 @@ struct CachedObjects: Sendable {
     var nodes: [ClusterNode] = []
     var identities: [(number: IdentityNumber, labels: SecurityLabels, uid: String)] = []
     var apiServers: [(String, Set<IPAddress>)] = []
+    var services: [(ObjectReference, Set<IPAddress>)] = []
     var slices: [(String, EndpointSlice)] = []
     var pods: [Pod] = []
 }
@@ -147,6 +159,7 @@ extension ClusterState {
         nodes.seed(cached.nodes.lazy.map { ($0.name, $0) })
         identities.seed(cached.identities)
         apiServers.seed(cached.apiServers)
+        services.seed(cached.services)
         slices.seed(cached.slices)
         pods.seed(cached.pods.lazy.map { ($0.reference, $0) })
         for kind in ClusterKind.policies { policies[kind]?.seedFromRemembered() }

@@ -116,3 +116,46 @@ struct ServiceEndpoints: KubeObject, Hashable, Decodable {
         addresses = Set(ready.flatMap { $0.addresses ?? [] }.compactMap { IPAddress($0) })
     }
 }
+
+/// v1 Service: its addresses, which the node's stack translates. Those of a load balancer that sees the packets itself
+/// (`ipMode` Proxy) are not among them.
+struct WatchedService: KubeObject, Hashable, Decodable {
+    let metadata: ObjectMeta
+    let addresses: Set<IPAddress>
+
+    private enum CodingKeys: String, CodingKey { case metadata, spec, status }
+
+    private struct Spec: Decodable {
+        let clusterIP: String?
+        let clusterIPs: [String]?
+        let externalIPs: [String]?
+    }
+
+    private struct Status: Decodable {
+        struct LoadBalancer: Decodable {
+            let ingress: [Ingress]?
+        }
+
+        struct Ingress: Decodable {
+            let ip: String?
+            let ipMode: String?
+        }
+
+        let loadBalancer: LoadBalancer?
+    }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        metadata = try container.decode(ObjectMeta.self, forKey: .metadata)
+        let spec = try container.decodeIfPresent(Spec.self, forKey: .spec)
+        let balancers = try container.decodeIfPresent(Status.self, forKey: .status)?.loadBalancer?.ingress ?? []
+        let told =
+            [spec?.clusterIP].compactMap(\.self) + (spec?.clusterIPs ?? []) + (spec?.externalIPs ?? [])
+            + balancers.filter { $0.ipMode != "Proxy" }.compactMap(\.ip)
+        // "None" and names are none.
+        addresses = Set(told.compactMap { IPAddress($0) })
+    }
+
+    static let resource = Resource<WatchedService>(
+        ResourceDescriptor(group: "", version: "v1", plural: "services", kind: "Service", isNamespaced: true))
+}

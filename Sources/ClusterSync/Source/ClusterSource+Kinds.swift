@@ -20,6 +20,7 @@ extension ClusterSource {
                 return { $0.set(Pod(pod)) }
             },
             follower(SkeinNode.resource, .nodes) { node in { $0.set(node) } },
+            follower(WatchedService.resource, .services) { service in { $0.set(service) } },
             follower(SkeinIdentity.resource, .identities) { identity in { $0.set(identity) } },
             follower(SkeinEndpointSlice.resource, .endpointSlices) { slice in { $0.set(slice) } },
             { try await self.followOwnNode() },

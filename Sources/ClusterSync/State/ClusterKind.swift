@@ -7,6 +7,7 @@ enum ClusterKind: String, CaseIterable, Sendable {
     case nodes
     case identities
     case apiServers
+    case services
     case endpointSlices
     case pods
     case networkPolicies
@@ -21,6 +22,7 @@ enum ClusterKind: String, CaseIterable, Sendable {
         case .nodes: "SkeinNode"
         case .identities: "SkeinIdentity"
         case .apiServers: "EndpointSlice"
+        case .services: "Service"
         case .endpointSlices: "SkeinEndpointSlice"
         case .pods: "Pod"
         case .networkPolicies: "NetworkPolicy"

@@ -64,6 +64,14 @@ extension ClusterState {
         if apiServers.set(slice, addresses) { note(.apiServers) }
     }
 
+    mutating func set(_ service: WatchedService) {
+        // Many have none, and of those nothing is to be known.
+        let addresses = service.addresses.isEmpty ? nil : service.addresses
+        let reference = Self.reference(.services, service.metadata.key)
+        if services.set(reference, addresses) { note(.services) }
+        setProblems([], of: reference)
+    }
+
     mutating func set(_ policy: ReceivedPolicy, _ kind: ClusterKind) {
         policies[kind]?.set(policy)
         note(kind)
@@ -91,6 +99,7 @@ extension ClusterState {
                 identities.remove(number)
             }
         case .apiServers: apiServers.set(key.name, nil)
+        case .services: services.set(object, nil)
         case .endpointSlices:
             slices.set(key.name, nil)
             ownSlices[key.name] = nil
@@ -119,6 +128,7 @@ extension ClusterState {
                 identities.confirm(number)
             }
         case .apiServers: apiServers.confirm(key.name)
+        case .services: services.confirm(object)
         case .endpointSlices: slices.confirm(key.name)
         case .pods: pods.confirm(object)
         case .networkPolicies, .skeinPolicies, .skeinClusterPolicies, .clusterPolicies: policies[kind]?.confirm(object)

@@ -15,6 +15,8 @@ struct ClusterState: Sendable {
         uniqueKeysWithValues: ClusterKind.policies.map { ($0, PolicyTable()) })
     /// By the EndpointSlice that has them.
     var apiServers = KindTable<String, Set<IPAddress>>()
+    /// The addresses of each.
+    var services = KindTable<ObjectReference, Set<IPAddress>>()
 
     /// This node's slices, and whatever else has a name that one of them could have.
     var ownSlices: [String: SkeinEndpointSlice] = [:]
@@ -43,6 +45,7 @@ struct ClusterState: Sendable {
         case .nodes: nodes.isLive
         case .identities: identities.labels.isLive
         case .apiServers: apiServers.isLive
+        case .services: services.isLive
         case .endpointSlices: slices.isLive
         case .pods: pods.isLive
         case .networkPolicies, .skeinPolicies, .skeinClusterPolicies, .clusterPolicies:
@@ -59,6 +62,7 @@ struct ClusterState: Sendable {
         case .nodes: nodes.becomeLive()
         case .identities: identities.becomeLive()
         case .apiServers: apiServers.becomeLive()
+        case .services: services.becomeLive()
         case .endpointSlices: slices.becomeLive()
         case .pods: pods.becomeLive()
         case .networkPolicies, .skeinPolicies, .skeinClusterPolicies, .clusterPolicies:
@@ -76,7 +80,7 @@ struct ClusterState: Sendable {
         case .networkPolicies, .skeinPolicies, .skeinClusterPolicies, .clusterPolicies: topics.insert(.policies)
         case .endpointSlices: topics.insert(.ownSlices)
         case .nodes: topics.insert([.ownNode, .policies])
-        case .namespaces, .apiServers, .pods: break
+        case .namespaces, .apiServers, .services, .pods: break
         }
     }
 
@@ -105,6 +109,7 @@ struct ClusterState: Sendable {
         for (name, node) in nodes.takePending() { batch.append(.node(name, node)) }
         for (number, labels) in identities.takePending() { batch.append(.identity(number, labels)) }
         if !apiServers.takePending().isEmpty { batch.append(.apiServers(allAPIServers)) }
+        for (reference, addresses) in services.takePending() { batch.append(.service(reference, addresses)) }
         for (name, slice) in slices.takePending() { batch.append(.endpointSlice(name, slice)) }
         for (reference, pod) in pods.takePending() { batch.append(.pod(reference, pod)) }
         for kind in ClusterKind.policies { batch += policies[kind]?.takePending() ?? [] }

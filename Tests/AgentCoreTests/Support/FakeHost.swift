@@ -54,7 +54,7 @@ final class FakeHost: HostNetwork {
 
     func addresses() throws -> Set<IPAddress> { snapshot.addresses }
     func defaultMTU() throws -> UInt32? { snapshot.mtu }
-    func uplinks(named names: [String]) throws -> [NodeNAT.Uplink] {
+    func uplinks(named names: [String], leadingTo nodes: [IPAddress]) throws -> [NodeNAT.Uplink] {
         snapshot.uplinks.filter { names.isEmpty || names.contains($0.name) }
     }
     func enableForwarding() throws { update { $0.forwards = true } }

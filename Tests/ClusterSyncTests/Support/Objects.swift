@@ -104,6 +104,17 @@ extension Stand {
             """)
     }
 
+    static let services = "/api/v1/namespaces/default/services"
+
+    func putService(_ name: String, spec: String, ingress: String = "[]") throws {
+        try cluster.put(
+            "\(Self.services)/\(name)",
+            """
+            {"metadata":{"name":"\(name)","namespace":"default"},"spec":\(spec),\
+            "status":{"loadBalancer":{"ingress":\(ingress)}}}
+            """)
+    }
+
     /// What the slices of a node hold together, as text, and each slice's size.
     func endpoints(of node: String) -> [String: [String]] {
         var result: [String: [String]] = [:]

@@ -117,6 +117,7 @@ final class World: Sendable {
         var identities: [IdentityNumber: SecurityLabels] = [:]
         var slices: [String: EndpointSlice] = [:]
         var apiServers: Set<IPAddress> = []
+        var services: [String: Set<IPAddress>] = [:]
     }
 
     private let content = Mutex(Content())
@@ -146,6 +147,8 @@ final class World: Sendable {
         case .identity(let number, let labels): content.identities[number] = labels
         case .endpointSlice(let name, let slice): content.slices[name] = slice
         case .apiServers(let addresses): content.apiServers = addresses
+        case .service(let reference, let addresses):
+            content.services["\(reference.namespace)/\(reference.name)"] = addresses
         }
     }
 }

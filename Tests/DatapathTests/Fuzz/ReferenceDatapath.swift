@@ -209,6 +209,13 @@ struct ReferenceDatapath {
             side: side(address), node: node(of: address), identity: tables.peers[address]?.identity ?? world)
     }
 
+    /// Somebody behind an address that is not theirs.
+    private func world(_ address: IPAddress) -> Party {
+        Party(
+            side: .away, identity: address.isIPv4 ? 9 : 10,
+            slot: address.isIPv4 ? tables.worldSlot : tables.worldSlot6)
+    }
+
     /// Whether a rule's prefix decides what an address is.
     private func isInPrefix(_ address: IPAddress) -> Bool {
         tables.peers[address] == nil
@@ -229,8 +236,8 @@ struct ReferenceDatapath {
     }
 
     /// The sender, or nil if it can't be who it says.
-    private func sender(_ packet: Reading, _ frame: [UInt8], _ place: Place, isKnown: Bool) -> Party? {
-        let party = party(packet.source)
+    private func sender(_ packet: Reading, _ frame: [UInt8], _ place: Place, _ known: Flow?) -> Party? {
+        var party = party(packet.source)
         switch place {
         case .from(let number):
             guard frame[0] & 1 == 0, frame.word(4) == number, party.side == .pod(number),
@@ -240,9 +247,16 @@ struct ReferenceDatapath {
         case .to(_, let ingress):
             switch party.side {
             // BPF_PROG_TEST_RUN's packets all have a socket.
-            case .node: return ingress == 0 ? party : nil
+            case .node where ingress == 0: return party
+            case .node:
+                // Translated by the stack: to a question's answer, or to hide somebody.
+                if let known, known.initiator != packet.source {
+                    party.isByStack = true
+                    return party
+                }
+                return known?.isFromNode == true ? nil : world(packet.source)
             case .pod(let other): return devices[other] == ingress ? party : nil
-            case .service: return isKnown ? party : nil
+            case .service: return known != nil ? party : nil
             case .away:
                 let isPod = party.node != 0 && tables.peers[packet.source]?.isRemoteNode == false
                 return isPod && ingress != tunnels?.link ? nil : party
@@ -306,7 +320,7 @@ struct ReferenceDatapath {
     private mutating func judge(
         _ packet: Reading, _ frame: [UInt8], _ place: Place, _ id: FlowID, _ found: Flow?
     ) -> Bool {
-        guard var from = sender(packet, frame, place, isKnown: found != nil), var to = receiver(packet, place)
+        guard var from = sender(packet, frame, place, found), var to = receiver(packet, place)
         else { return false }
         // This node's own.
         if case .fromTunnel = place, to.side == .node { return true }
@@ -327,8 +341,9 @@ struct ReferenceDatapath {
             if !isForward, to.side == .away, to.node != 0 {
                 if case .tunnel = far {} else { to.isByStack = true }
             }
+            if !isForward, to.side == .node, !known.isFromNode { to = world(packet.destination) }
         }
-        if case .to = place, isForward { from.isByStack = true }
+        if case .to = place, isForward, from.side != .node { from.isByStack = true }
 
         let isFromNode = (isForward ? from : to).side == .node
         let isToService = (isForward ? to : from).side == .service
@@ -357,7 +372,7 @@ struct ReferenceDatapath {
     private func home(_ party: Party, isTranslated: Bool) -> Home {
         switch party.side {
         case .pod(let number): isTranslated ? .translated(number) : .pod(number)
-        case .node: .node
+        case .node: party.isByStack ? .away : .node
         case .service: .away
         case .away:
             party.node == 0 || party.isByStack ? .away : .tunnel(party.node, identity: party.identity)
