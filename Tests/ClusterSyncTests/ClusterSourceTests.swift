@@ -22,7 +22,8 @@ import Testing
         try stand.putAPIServers(["2001:db8::1"], slice: "kubernetes-6")
         try stand.putService("headless", spec: #"{"clusterIP":"None","clusterIPs":["None"]}"#)
         try stand.putService(
-            "web", spec: #"{"clusterIP":"10.96.0.1","clusterIPs":["10.96.0.1","fd96::1"],"externalIPs":["198.51.100.7"]}"#,
+            "web",
+            spec: #"{"clusterIP":"10.96.0.1","clusterIPs":["10.96.0.1","fd96::1"],"externalIPs":["198.51.100.7"]}"#,
             ingress: #"[{"ip":"198.51.100.8"},{"hostname":"lb"},{"ip":"198.51.100.9","ipMode":"Proxy"}]"#)
     }
 
@@ -48,7 +49,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "/api/v1/namespaces", "/api/v1/pods", "/api/v1/services", "/apis/skein.dev/v1/skeinnodes", "/apis/skein.dev/v1/skeinidentities",
+        "/api/v1/namespaces", "/api/v1/pods", "/api/v1/services", "/apis/skein.dev/v1/skeinnodes",
+        "/apis/skein.dev/v1/skeinidentities",
         "/apis/skein.dev/v1/skeinendpointslices", "/apis/networking.k8s.io/v1/networkpolicies",
         "/apis/skein.dev/v1/skeinnetworkpolicies", "/apis/skein.dev/v1/skeinclusternetworkpolicies",
         "/apis/discovery.k8s.io/v1", "/apis/policy.networking.k8s.io/v1alpha2",
