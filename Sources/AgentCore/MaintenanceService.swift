@@ -18,6 +18,7 @@ package struct MaintenanceService: Service {
                     await agent.settle()
                     await agent.retry()
                     await agent.savePools()
+                    await agent.tellNode()
                     return 2
                 }
             }

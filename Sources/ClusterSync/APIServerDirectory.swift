@@ -45,9 +45,9 @@ package struct APIServerDirectory: ClusterDirectory, NodeReadiness, Service {
         policies.set(state, of: policy)
     }
 
-    /// For the SkeinNode's status. Returns at once.
-    package func setHealth(_ health: NodeHealth) {
-        node.set(health)
+    /// As the protocol has it: in the SkeinNode's status.
+    package func setNodeState(_ state: NodeState) async {
+        node.set(state)
     }
 
     /// From now on pods may be scheduled here: the Node's condition NetworkUnavailable becomes False, and the taint

@@ -63,6 +63,41 @@ package protocol ClusterDirectory: Sendable {
 
     /// What became of a policy object here. Returns at once, as above.
     func setPolicyState(_ state: PolicyState, of policy: ObjectReference) async
+
+    /// How this node is, as of now. Returns at once, as above.
+    func setNodeState(_ state: NodeState) async
+}
+
+/// What a node's agent says of it to the operator, and to people.
+package struct NodeState: Hashable, Sendable {
+    /// Addresses for pods: of the family that has more in use, and of the one that has fewer left.
+    package struct Addresses: Hashable, Sendable {
+        package var used: UInt64
+        package var available: UInt64
+
+        package init(used: UInt64, available: UInt64) {
+            self.used = used
+            self.available = available
+        }
+
+        /// What is worth telling: all that a node tells goes to every other node, so as long as there is plenty not every
+        /// pod is.
+        package var coarse: Addresses {
+            guard available >= 64 else { return self }
+            let rest = used % 16 == 0 ? 0 : 16 - used % 16
+            return Addresses(used: used + rest, available: available - rest)
+        }
+    }
+
+    /// nil: all is well.
+    package var problem: String?
+    /// nil: not known, or nobody asks for it.
+    package var addresses: Addresses?
+
+    package init(problem: String? = nil, addresses: Addresses? = nil) {
+        self.problem = problem
+        self.addresses = addresses
+    }
 }
 
 /// What a policy object's status says.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import AgentCore
 import AgentIPC
 import Model
 import NetTypes
 import PolicyEngine
 import Testing
+
+@testable import AgentCore
 
 /// Other nodes, their pods and the API servers.
 struct ClusterPeerTests {
@@ -104,6 +105,34 @@ struct ClusterPeerTests {
             #expect(stand.identity(at: IPAddress("203.0.113.1")) == nil)
             #expect(stand.identity(at: IPAddress("192.0.2.3")) == ReservedIdentity.remoteNode.rawValue)
         }
+    }
+
+    @Test func `the cluster is told how the node is, and how many addresses it has left`() async throws {
+        let stand = try ClusterStand()
+        let pods = (1...3).map { ResourceChange.pod("web-\($0)", labels: ["app": "web"]) }
+        try await stand.run(objects + pods) { agent in
+            func told() async throws -> NodeState {
+                await agent.tellNode()
+                // What is told later comes after it.
+                let mark = stand.directory.snapshot.states.count
+                await agent.apply([.allow(from: "nobody", to: "nobody", name: "mark-\(mark)")])
+                try await eventually("the mark") { stand.directory.snapshot.states.count > mark }
+                return try #require(stand.directory.snapshot.nodes.last)
+            }
+            let all = try await told()
+            #expect(all.problem == nil)
+            let free = try #require(all.addresses?.available)
+            #expect(all.addresses?.used == 0)
+            // Of plenty not every one is told.
+            for number in 1...3 {
+                _ = try await stand.node.addPod("web-\(number)", to: agent)
+                #expect(try await told().addresses == .init(used: 16, available: free - 16))
+            }
+            #expect(stand.directory.snapshot.nodes.count == 2)
+            await agent.announced(problem: "the runtime is away")
+            #expect(try await told().problem == "the runtime is away")
+        }
+        #expect(NodeState.Addresses(used: 200, available: 54).coarse == .init(used: 200, available: 54))
     }
 
     @Test func `addresses of services are nobody's else`() async throws {

@@ -59,10 +59,11 @@ import Testing
 
     @Test func `health is in its status`() async throws {
         try await Stand.withAgent(prepare: { try $0.putNode() }) { stand, _, connection, _ in
-            connection.directory.setHealth(NodeHealth(problem: "the map is full"))
+            await connection.directory.setNodeState(NodeState(problem: "the map is full"))
             try await eventually("it is told") { stand.cluster.object(path)?["status"]["health"].string == "degraded" }
-            connection.directory.setHealth(NodeHealth())
+            await connection.directory.setNodeState(NodeState(addresses: .init(used: 250, available: 4)))
             try await eventually("it is told") { stand.cluster.object(path)?["status"]["health"].string == "ok" }
+            #expect(stand.cluster.object(path)?["status"]["ipam"].text == #"{"available":4,"used":250}"#)
             guard case .array(let conditions) = stand.cluster.object(path)?["status"]["conditions"] else {
                 Issue.record("there are conditions")
                 return
@@ -109,7 +110,7 @@ import Testing
             spec: .init(
                 addresses: [IPAddress(v4: 0xc000_0201)], podCIDRs: [Prefix("10.0.1.0/24")].compactMap { $0 }))
         func plan(_ node: WatchedNode?, _ skeinNode: SkeinNode?) -> NodePlan {
-            NodePlan(node: node, skeinNode: skeinNode, health: nil, isReady: false, copiesPodCIDRs: true)
+            NodePlan(node: node, skeinNode: skeinNode, state: nil, isReady: false, copiesPodCIDRs: true)
         }
         #expect(plan(node, told).isEmpty)
         #expect(plan(nil, told).isEmpty && plan(nil, nil).isEmpty)

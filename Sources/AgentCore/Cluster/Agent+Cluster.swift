@@ -120,6 +120,18 @@ extension Agent {
         signal()
     }
 
+    /// Tells how this node is, if that is not as before.
+    package func tellNode() {
+        guard settings.cluster != nil, conditions[.starting] == nil else { return }
+        let families = [pools.ipv4, pools.ipv6].compactMap(\.self)
+        var state = NodeState(problem: conditions.all.isEmpty ? nil : conditions.all.joined(separator: "; "))
+        if let used = families.map(\.used).max(), let available = families.map(\.free).min() {
+            state.addresses = NodeState.Addresses(used: used, available: available).coarse
+        }
+        outbox.tell(state)
+        signal()
+    }
+
     /// Tells that the kernel holds all policies that there are, or why it does not hold the new ones.
     func tellPolicies(_ problem: String? = nil) {
         guard settings.cluster != nil else { return }

@@ -8,8 +8,10 @@ package struct DirectoryNews: Sendable {
     /// All endpoints of this node; nil: they are as they were told last.
     package var endpoints: [ClusterEndpoint]?
     package var policyStates: [ObjectReference: PolicyState] = [:]
+    /// nil: it is as it was told last.
+    package var node: NodeState?
 
-    package var isEmpty: Bool { questions.isEmpty && endpoints == nil && policyStates.isEmpty }
+    package var isEmpty: Bool { questions.isEmpty && endpoints == nil && policyStates.isEmpty && node == nil }
 }
 
 /// Collects what the cluster is to be asked and told, so that it is asked once and told only what is new.
@@ -18,6 +20,7 @@ struct DirectoryOutbox {
     /// Questions that have no answer yet.
     private var open: Set<SecurityLabels> = []
     private var told: [ClusterEndpoint]?
+    private var toldNode: NodeState?
     /// What was said last of policies that could not be put in force.
     private var refused: [ObjectReference: PolicyState] = [:]
     /// Why the last question had no answer.
@@ -42,6 +45,12 @@ struct DirectoryOutbox {
         guard told != endpoints else { return }
         told = endpoints
         news.endpoints = endpoints
+    }
+
+    mutating func tell(_ node: NodeState) {
+        guard toldNode != node else { return }
+        toldNode = node
+        news.node = node
     }
 
     mutating func tell(_ state: PolicyState, of policy: ObjectReference) {

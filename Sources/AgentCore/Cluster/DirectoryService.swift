@@ -22,6 +22,7 @@ package struct DirectoryService: Service {
                     let news = await agent.takeNews()
                     for labels in news.questions { group.addTask { await ask(labels) } }
                     if let endpoints = news.endpoints { await directory.setEndpoints(endpoints) }
+                    if let node = news.node { await directory.setNodeState(node) }
                     for (policy, state) in news.policyStates.sorted(by: { $0.key < $1.key }) {
                         await directory.setPolicyState(state, of: policy)
                     }

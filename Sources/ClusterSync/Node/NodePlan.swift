@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubeClient
+import Model
 import NetTypes
 
-/// What this node says of itself.
-package struct NodeHealth: Hashable, Sendable {
-    /// nil: all is well.
-    package var problem: String?
-
-    package init(problem: String? = nil) {
-        self.problem = problem
-    }
-
+/// As the SkeinNode's status has it.
+extension NodeState {
     static let readyType = "Ready"
 
     /// For the SkeinNode's `status.health`.
@@ -22,6 +16,8 @@ package struct NodeHealth: Hashable, Sendable {
             type: Self.readyType, status: problem == nil ? "True" : "False",
             reason: problem == nil ? "AgentIsUp" : "Degraded", message: String((problem ?? "").prefix(8_000)))
     }
+
+    var ipam: SkeinNode.Status.Addresses? { addresses.map { .init(used: $0.used, available: $0.available) } }
 }
 
 /// What of this node's objects has to be written.
@@ -51,19 +47,19 @@ struct NodePlan: Hashable, Sendable {
     /// Of the SkeinNode; nil: it is as it should be, or it is not known yet what it should be.
     let configuration: Configuration?
     /// Of the SkeinNode's status, without times; nil: it is as it should be.
-    let health: NodeHealth?
+    let state: NodeState?
     let clearsUnavailable: Bool
     let removesTaint: Bool
 
-    var isEmpty: Bool { configuration == nil && health == nil && !clearsUnavailable && !removesTaint }
+    var isEmpty: Bool { configuration == nil && state == nil && !clearsUnavailable && !removesTaint }
 
     /// - Parameters:
-    ///   - health: nil: not said yet.
+    ///   - state: nil: not said yet.
     ///   - isReady: pods can be started here.
-    init(node: WatchedNode?, skeinNode: SkeinNode?, health: NodeHealth?, isReady: Bool, copiesPodCIDRs: Bool) {
+    init(node: WatchedNode?, skeinNode: SkeinNode?, state: NodeState?, isReady: Bool, copiesPodCIDRs: Bool) {
         guard let node else {
             configuration = nil
-            self.health = nil
+            self.state = nil
             clearsUnavailable = false
             removesTaint = false
             return
@@ -82,17 +78,17 @@ struct NodePlan: Hashable, Sendable {
             : Configuration(
                 metadata: .init(name: node.metadata.name, ownerReferences: [owner]),
                 spec: .init(addresses: addresses, podCIDRs: copiesPodCIDRs ? podCIDRs : nil))
-        self.health = skeinNode.flatMap { Self.isTold(health, by: $0.status) ? nil : health }
+        self.state = skeinNode.flatMap { Self.isTold(state, by: $0.status) ? nil : state }
         let unavailable = node.node.conditions[Self.unavailableType]
         clearsUnavailable = isReady && (unavailable?.status != "False" || unavailable?.reason != Self.upReason)
         removesTaint = isReady && node.taints.contains { $0.key == Self.taint }
     }
 
-    private static func isTold(_ health: NodeHealth?, by status: SkeinNode.Status?) -> Bool {
-        guard let health else { return true }
-        guard let told = status?.conditions?[NodeHealth.readyType] else { return false }
-        let wanted = health.condition
-        return status?.health == health.word && told.status == wanted.status && told.reason == wanted.reason
+    private static func isTold(_ state: NodeState?, by status: SkeinNode.Status?) -> Bool {
+        guard let state else { return true }
+        guard let told = status?.conditions?[NodeState.readyType] else { return false }
+        let wanted = state.condition
+        return status?.health == state.word && status?.ipam == state.ipam && told.status == wanted.status && told.reason == wanted.reason
             && told.message ?? "" == wanted.message ?? ""
     }
 }

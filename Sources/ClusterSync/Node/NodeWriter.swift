@@ -2,12 +2,13 @@
 import FoundationEssentials
 import KubeClient
 import Logging
+import Model
 import Synchronization
 
 /// Keeps this node's SkeinNode, and what of its Node is the network's to say.
 final class NodeWriter: Sendable {
     private struct Wanted {
-        var health: NodeHealth?
+        var state: NodeState?
         var isReady = false
     }
 
@@ -26,8 +27,8 @@ final class NodeWriter: Sendable {
         self.logger = logger
     }
 
-    func set(_ health: NodeHealth) {
-        wanted.withLock { $0.health = health }
+    func set(_ state: NodeState) {
+        wanted.withLock { $0.state = state }
         store.ownNode.fire()
     }
 
@@ -63,7 +64,7 @@ final class NodeWriter: Sendable {
         let (node, skeinNode, isLive) = store.read { ($0.ownNode, $0.ownSkeinNode, $0.nodes.isLive) }
         // Before all is told, what is not known may still be there.
         return NodePlan(
-            node: isLive ? node : nil, skeinNode: skeinNode, health: wanted.health, isReady: wanted.isReady,
+            node: isLive ? node : nil, skeinNode: skeinNode, state: wanted.state, isReady: wanted.isReady,
             copiesPodCIDRs: settings.copiesPodCIDRs)
     }
 
@@ -72,19 +73,19 @@ final class NodeWriter: Sendable {
             try await client.apply(
                 SkeinNode.resource, settings.nodeName, configuration, manager: Self.manager, force: true)
         }
-        if let health = plan.health { try await write(health) }
+        if let state = plan.state { try await write(state) }
         // Only when all of the node's own is said: others look for it.
         if plan.clearsUnavailable { try await clearUnavailable() }
         if plan.removesTaint { try await removeTaint() }
     }
 
-    private func write(_ health: NodeHealth) async throws {
-        let old = store.read { $0.ownSkeinNode?.status?.conditions?[NodeHealth.readyType] }
-        var condition = health.condition
+    private func write(_ state: NodeState) async throws {
+        let old = store.read { $0.ownSkeinNode?.status?.conditions?[NodeState.readyType] }
+        var condition = state.condition
         let now = timestamp(.now)
         condition.lastTransitionTime = old?.status == condition.status ? old?.lastTransitionTime ?? now : now
         let status = StatusConfiguration(
-            metadata: .init(name: settings.nodeName), status: .init(health: health.word, conditions: [condition]))
+            metadata: .init(name: settings.nodeName), status: .init(health: state.word, ipam: state.ipam, conditions: [condition]))
         try await client.apply(
             SkeinNode.resource, settings.nodeName, subresource: .status, status, manager: Self.manager, force: true)
     }

@@ -24,11 +24,23 @@ package struct SkeinNode: KubeObject, Hashable, Codable, Sendable {
     }
 
     package struct Status: Hashable, Codable, Sendable {
+        package struct Addresses: Hashable, Codable, Sendable {
+            package var used: UInt64
+            package var available: UInt64
+
+            package init(used: UInt64, available: UInt64) {
+                self.used = used
+                self.available = available
+            }
+        }
+
         package var health: String?
+        package var ipam: Addresses?
         package var conditions: [KubeCondition]?
 
-        package init(health: String? = nil, conditions: [KubeCondition]? = nil) {
+        package init(health: String? = nil, ipam: Addresses? = nil, conditions: [KubeCondition]? = nil) {
             self.health = health
+            self.ipam = ipam
             self.conditions = conditions
         }
     }

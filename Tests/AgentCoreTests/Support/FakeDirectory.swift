@@ -16,6 +16,7 @@ final class FakeDirectory: ClusterDirectory, NodeReadiness {
         var asked: [SecurityLabels] = []
         var endpoints: [[ClusterEndpoint]] = []
         var states: [(ObjectReference, PolicyState)] = []
+        var nodes: [NodeState] = []
         var readiness: [String] = []
         var readinessRefusals = 0
         fileprivate var waiting: [(SecurityLabels, UInt64, CheckedContinuation<IdentityNumber, any Error>)] = []
@@ -80,6 +81,8 @@ final class FakeDirectory: ClusterDirectory, NodeReadiness {
     func setPolicyState(_ state: PolicyState, of policy: ObjectReference) async {
         self.state.withLock { $0.states.append((policy, state)) }
     }
+
+    func setNodeState(_ node: NodeState) async { state.withLock { $0.nodes.append(node) } }
 
     func clearNetworkUnavailable() async throws { try ready("condition") }
 

@@ -207,7 +207,7 @@ static void advance(struct question *question, short events)
 
 int ask(int timeout_ms)
 {
-	int count = 0, open = 1, failed = 0;
+	int count = 0, open = 1;
 
 	while (count < most && fgets(questions[count].line, sizeof(questions[count].line), stdin)) {
 		struct question *question = &questions[count++];
@@ -239,9 +239,7 @@ int ask(int timeout_ms)
 			if (questions[i].fd >= 0)
 				advance(&questions[i], waits[i].revents);
 	}
-	for (int i = 0; i < count; i++) {
+	for (int i = 0; i < count; i++)
 		printf("%s %s %lld\n", questions[i].line, questions[i].result, (long long)questions[i].took);
-		failed += strcmp(questions[i].result, "ok") != 0;
-	}
-	return failed ? 1 : 0;
+	return 0;
 }

@@ -90,14 +90,14 @@ lying_slices() {
 client server tcp 7000 64 yes
 liar server tcp 7000 64 no
 END
-    kubectl delete skeinendpointslice node1-99 >/dev/null
+    kubectl delete skeinendpointslice node1-99 --ignore-not-found >/dev/null
     # Nobody's addresses, of a node that there is not.
     check "one of a node that there is not" quietly kubectl apply -f <(lying_slice node9)
     expect "is not believed either" <<'END'
 client server tcp 7000 64 yes
 liar server tcp 7000 64 no
 END
-    kubectl delete skeinendpointslice node9-99 >/dev/null
+    kubectl delete skeinendpointslice node9-99 --ignore-not-found >/dev/null
 }
 
 can() { # ACCOUNT VERB RESOURCE [OPTION...]
