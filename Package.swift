@@ -82,6 +82,7 @@ let package = Package(
                 subprocess, systemPackage, yams,
             ],
             swiftSettings: strict),
+        .target(name: "TextLayout", swiftSettings: strict),
         .target(name: "LineLogging", dependencies: [logging], swiftSettings: strict),
         .target(name: "AgentIPC", dependencies: ["NetTypes"], swiftSettings: strict),
         .target(name: "AgentAPI", dependencies: ["AgentIPC"], swiftSettings: strict),
@@ -127,7 +128,8 @@ let package = Package(
             name: "skein-cni", dependencies: ["CNIPlugin"], swiftSettings: strict,
             linkerSettings: [.unsafeFlags(["-static-executable"], .when(configuration: .release))]),
         .executableTarget(
-            name: "skein", dependencies: ["AgentAPI", "AgentIPC", "NetTypes", argumentParser], swiftSettings: strict),
+            name: "skein", dependencies: ["AgentAPI", "AgentIPC", "NetTypes", "TextLayout", argumentParser],
+            swiftSettings: strict),
 
         // Tests: pure ones by module, then what needs root and a kernel.
         .target(
