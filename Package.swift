@@ -190,7 +190,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ClusterScopeTests",
-            dependencies: ["ClusterScope", "KubeClient", "KubeTestSupport", "NetTypes"],
+            dependencies: ["ClusterScope", "KubeClient", "KubeTestSupport", "NetTypes", subprocess],
             swiftSettings: strict),
         .testTarget(
             name: "AgentCoreTests",

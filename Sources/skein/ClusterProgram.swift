@@ -34,6 +34,19 @@ enum ClusterProgram {
     }
 }
 
+/// Everything behind it is for that program.
+struct ConnectivityCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "connectivity", abstract: "Whether a cluster's pods reach what they should, and nothing else.",
+        helpNames: [])
+
+    @Argument(parsing: .captureForPassthrough) var arguments: [String] = []
+
+    func run() throws {
+        try ClusterProgram.run(["connectivity"] + arguments)
+    }
+}
+
 /// What `skein status` hands on.
 struct ClusterStatusOptions: ParsableArguments {
     @Flag(name: .customLong("cluster"), help: "All nodes, as the API server knows them.")

@@ -10,11 +10,11 @@ struct Skein: ParsableCommand {
         abstract: "Look at the pod network of this node or cluster, and ask why a connection is allowed or refused.",
         discussion: """
             Exit codes: 0 success; 1 the agent or the API server refused the request or knows no such object, or \
-            something in the cluster is not well (`skein status --cluster`); 2 the agent, or \
+            something in the cluster is not well (`skein status --cluster`, `skein connectivity test`); 2 the agent, or \
             the API server, can't be reached; 3 `skein status` found the agent not ready; 64 wrong usage.
             """,
         subcommands: [
             Status.self, EndpointCommand.self, IdentityCommand.self, PolicyCommand.self, Monitor.self,
-            MapCommand.self, DenyListCommand.self,
+            MapCommand.self, DenyListCommand.self, ConnectivityCommand.self,
         ])
 }
