@@ -108,7 +108,7 @@ let package = Package(
             swiftSettings: strict),
 
         .target(
-            name: "ClusterScope", dependencies: ["KubeClient", "NetTypes", "TextLayout"],
+            name: "ClusterScope", dependencies: ["KubeClient", "NetTypes", "TextLayout", systemPackage],
             swiftSettings: strict),
 
         // Executables.
@@ -190,7 +190,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ClusterScopeTests",
-            dependencies: ["ClusterScope", "KubeClient", "KubeTestSupport", "NetTypes", subprocess],
+            dependencies: ["ClusterScope", "KubeClient", "KubeTestSupport", "NetTypes", subprocess, systemPackage],
             swiftSettings: strict),
         .testTarget(
             name: "AgentCoreTests",

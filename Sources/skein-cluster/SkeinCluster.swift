@@ -8,5 +8,5 @@ struct SkeinCluster: AsyncParsableCommand {
 
     static let configuration = CommandConfiguration(
         commandName: "skein", abstract: "Look at the pod network of a cluster.", version: version,
-        subcommands: [StatusCommand.self, ConnectivityCommand.self])
+        subcommands: [StatusCommand.self, ConnectivityCommand.self, SysdumpCommand.self])
 }

@@ -47,6 +47,18 @@ struct ConnectivityCommand: ParsableCommand {
     }
 }
 
+struct SysdumpCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sysdump", abstract: "Collect a cluster's state and logs in one file, to send to somebody.",
+        helpNames: [])
+
+    @Argument(parsing: .captureForPassthrough) var arguments: [String] = []
+
+    func run() throws {
+        try ClusterProgram.run(["sysdump"] + arguments)
+    }
+}
+
 /// What `skein status` hands on.
 struct ClusterStatusOptions: ParsableArguments {
     @Flag(name: .customLong("cluster"), help: "All nodes, as the API server knows them.")

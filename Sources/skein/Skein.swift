@@ -15,6 +15,6 @@ struct Skein: ParsableCommand {
             """,
         subcommands: [
             Status.self, EndpointCommand.self, IdentityCommand.self, PolicyCommand.self, Monitor.self,
-            MapCommand.self, DenyListCommand.self, ConnectivityCommand.self,
+            MapCommand.self, DenyListCommand.self, ConnectivityCommand.self, SysdumpCommand.self,
         ])
 }
