@@ -112,3 +112,41 @@ import Testing
         #expect(!Answer.unable.meets(false))
     }
 }
+
+@Suite struct ConnectivityReportTests {
+    private func result(_ outcome: ConnectivityReport.Outcome, notes: Int = 0) -> ConnectivityReport.Result {
+        .init(
+            scenario: "name", about: "", outcome: outcome, seconds: 1.25, allowed: 2, refused: 3,
+            notes: (0..<notes).map { "note \($0)" })
+    }
+
+    @Test func `a line says what came of a scenario`() {
+        #expect(
+            result(.passed).text(number: 3, of: 12, width: 6) == "[ 3/12] name    ok      1.3 s, 2 allowed, 3 refused")
+        #expect(result(.skipped, notes: 1).text(number: 12, of: 12, width: 4) == "[12/12] name  skipped: note 0")
+    }
+
+    @Test func `of a long failure, the beginning is shown`() {
+        let lines = result(.failed, notes: 20).text(number: 1, of: 1, width: 4).split(separator: "\n")
+        #expect(lines.count == 10)
+        #expect(lines.last == "        and 12 more")
+        #expect(result(.failed, notes: 8).text(number: 1, of: 1, width: 4).split(separator: "\n").count == 9)
+    }
+
+    @Test func `success takes a scenario that passed, none that failed, and nothing left`() {
+        var report = ConnectivityReport()
+        #expect(!report.isSuccess, "nothing was run")
+        report.results = [result(.passed), result(.skipped)]
+        #expect(report.isSuccess)
+        var other = report
+        other.leftovers = ["namespace t"]
+        #expect(!other.isSuccess)
+        other = report
+        other.problem = "it was interrupted"
+        #expect(!other.isSuccess)
+        other = report
+        other.results.append(result(.failed))
+        #expect(!other.isSuccess)
+        #expect(other.summary.contains("failed: name"))
+    }
+}

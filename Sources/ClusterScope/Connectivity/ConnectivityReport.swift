@@ -54,7 +54,9 @@ package struct ConnectivityReport: Hashable, Codable, Sendable {
 }
 
 extension ConnectivityReport.Result {
-    /// The progress line, and one for each note of a failure.
+    private static let shownNotes = 8
+
+    /// The progress line, and one for each note of a failure, or for the first of them.
     package func text(number: Int, of count: Int, width: Int) -> String {
         let digits = "\(count)".count
         let position = String(repeating: " ", count: digits - "\(number)".count) + "\(number)"
@@ -62,7 +64,10 @@ extension ConnectivityReport.Result {
         switch outcome {
         case .skipped: return "\(head)  skipped: \(notes.joined(separator: "; "))"
         case .passed: return "\(head)  ok      \(tenths) s, \(allowed) allowed, \(refused) refused"
-        case .failed: return (["\(head)  FAILED  \(tenths) s"] + notes.map { "        \($0)" }).joined(separator: "\n")
+        case .failed:
+            let rest = notes.count - Self.shownNotes
+            let lines = notes.prefix(Self.shownNotes) + (rest > 0 ? ["and \(rest) more"] : [])
+            return (["\(head)  FAILED  \(tenths) s"] + lines.map { "        \($0)" }).joined(separator: "\n")
         }
     }
 
