@@ -60,8 +60,9 @@ $(BPF_HEADERS):
 -include $(wildcard $(BPF_HEADERS))
 
 # ----------------------------------------------------------------------- build
-# A word more is a program more: it is built, installed, and a part of the image.
-PRODUCTS := skein-agent skein-operator skein-cni skein
+# A word more is a program more: it is built, installed, and a part of the image, but for the one that runs where the
+# operators of a cluster are.
+PRODUCTS := skein-agent skein-operator skein-cni skein skein-cluster
 RELEASE := -c release --static-swift-stdlib
 # Folders are named too, so that a file that was removed counts as a change.
 SWIFT_INPUTS := Package.swift $(shell find Sources bpf/abi)
@@ -184,7 +185,8 @@ IMAGE_FILE := $(BUILD)/skein-image.tar
 
 .PHONY: image
 image: build ## one image of everything, for ctr, docker and podman (build/skein-image.tar; IMAGE=name:tag)
-	$(Q)deploy/image/build.sh '$(IMAGE)' $(IMAGE_FILE) $(BIN) $(BPF) $(PRODUCTS)
+	$(Q)deploy/image/build.sh '$(IMAGE)' $(IMAGE_FILE) $(BIN) $(BPF) \
+		$(filter-out skein-cluster,$(PRODUCTS))
 
 .PHONY: manifests
 manifests: ## deploy/manifests from the chart, deploy/helm (HELM=path)

@@ -3,6 +3,7 @@ import AgentAPI
 import AgentIPC
 import ArgumentParser
 import NetTypes
+import TextLayout
 
 struct Monitor: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -3,6 +3,7 @@ import AgentAPI
 import AgentIPC
 import ArgumentParser
 import Glibc
+import TextLayout
 
 /// Standard output and standard error.
 enum Output {
@@ -10,7 +11,7 @@ enum Output {
     static var isTerminal: Bool { unsafe isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == nil }
 
     static func line(_ text: String) {
-        write(text + "\n", to: STDOUT_FILENO)
+        Terminal.output(text)
     }
 
     static func json(_ value: some Encodable) throws {
@@ -19,8 +20,8 @@ enum Output {
 
     /// Says what went wrong and what to look at, and returns the code to exit with.
     static func failure(_ error: AgentError, socket: String) -> ExitCode {
-        write("skein: \(error)\n", to: STDERR_FILENO)
-        if let hint = hint(for: error, socket: socket) { write("hint: \(hint)\n", to: STDERR_FILENO) }
+        Terminal.error("skein: \(error)")
+        if let hint = hint(for: error, socket: socket) { Terminal.error("hint: \(hint)") }
         return error.isSilence ? ExitCode(2) : .failure
     }
 
@@ -39,19 +40,6 @@ enum Output {
             return "the list commands (`skein endpoint list`, `skein map list`) show the names that the agent knows"
         default:
             return nil
-        }
-    }
-
-    /// All of it, or nothing more when the reader has gone (as with `| head`): then there is no point in going on.
-    private static func write(_ text: String, to descriptor: Int32) {
-        var bytes = Array(text.utf8)[...]
-        while !bytes.isEmpty {
-            let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0 {
-                if errno == EINTR { continue }
-                exit(errno == EPIPE ? 0 : 1)
-            }
-            bytes = bytes.dropFirst(count)
         }
     }
 }

@@ -3,14 +3,23 @@ import AgentAPI
 import AgentIPC
 import ArgumentParser
 import NetTypes
+import TextLayout
 
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "How the agent and the datapath of this node are.")
+        abstract: "How the agent and the datapath of this node are, or all of a cluster.",
+        discussion: """
+            The cluster is meant with --cluster, --kubeconfig or --context, and where KUBECONFIG is set and there is no \
+            agent's socket.
+            """)
 
     @OptionGroup var global: GlobalOptions
+    @OptionGroup(title: "Cluster Options") var cluster: ClusterStatusOptions
 
     func run() throws {
+        if cluster.areMeant(socket: global.socket) {
+            try ClusterProgram.run(["status"] + cluster.arguments + ["--output", global.output.rawValue])
+        }
         let status = try global.ask { try $0.status() }
         try global.show(status, table: Self.page)
         if !status.ready { throw ExitCode(3) }

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Rows under aligned column heads, two spaces between columns, nothing behind the last.
-struct Table {
-    let columns: [String]
+package struct Table {
+    package let columns: [String]
     private var rows: [[String]] = []
     private let numeric: Set<Int>
 
     /// - Parameter numeric: columns that are aligned to the right.
-    init(_ columns: [String], numeric: Set<Int> = []) {
+    package init(_ columns: [String], numeric: Set<Int> = []) {
         self.columns = columns
         self.numeric = numeric
     }
 
     /// Missing cells are empty, an empty cell shows as "-".
-    mutating func add(_ cells: [String]) {
+    package mutating func add(_ cells: [String]) {
         rows.append(columns.indices.map { $0 < cells.count && !cells[$0].isEmpty ? cells[$0] : "-" })
     }
 
     /// Lines without a final newline; only the heads when there is no row.
-    var text: String {
+    package var text: String {
         let widths = columns.indices.map { column in
             rows.reduce(columns[column].count) { max($0, $1[column].count) }
         }
@@ -42,14 +42,16 @@ struct Table {
 }
 
 /// "name  value" lines, values aligned, for a page about one thing.
-struct Fields {
+package struct Fields {
     private var lines: [(name: String, value: String)] = []
 
-    mutating func add(_ name: String, _ value: String) {
+    package init() {}
+
+    package mutating func add(_ name: String, _ value: String) {
         lines.append((name, value))
     }
 
-    var text: String {
+    package var text: String {
         let width = lines.reduce(0) { max($0, $1.name.count) }
         return lines.map { line in
             let value = line.value.split(separator: "\n", omittingEmptySubsequences: false)

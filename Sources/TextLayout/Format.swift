@@ -2,9 +2,9 @@
 import Glibc
 
 /// Numbers and times as people read them.
-enum Format {
+package enum Format {
     /// "512 B", "1.5 KiB", "12 MiB".
-    static func bytes(_ count: UInt64) -> String {
+    package static func bytes(_ count: UInt64) -> String {
         scaled(Double(count), step: 1_024, units: ["B", "KiB", "MiB", "GiB", "TiB"])
     }
 
@@ -20,7 +20,7 @@ enum Format {
     }
 
     /// With a fixed number of digits behind the point.
-    static func decimal(_ value: Double, digits: Int) -> String {
+    package static func decimal(_ value: Double, digits: Int) -> String {
         var factor = 1.0
         for _ in 0..<digits { factor *= 10 }
         let scaled = Int64((abs(value) * factor).rounded())
@@ -31,12 +31,12 @@ enum Format {
         return sign + "\(whole)." + String(repeating: "0", count: digits - rest.count) + rest
     }
 
-    static func percent(_ ratio: Double) -> String {
+    package static func percent(_ ratio: Double) -> String {
         decimal(ratio * 100, digits: ratio > 0 && ratio < 0.1 ? 1 : 0) + "%"
     }
 
     /// "45s", "12m", "3h5m", "2d4h".
-    static func duration(_ seconds: Double) -> String {
+    package static func duration(_ seconds: Double) -> String {
         let total = Int64(max(0, seconds))
         let (days, hours, minutes) = (total / 86_400, total / 3_600 % 24, total / 60 % 60)
         if days > 0 { return hours > 0 ? "\(days)d\(hours)h" : "\(days)d" }
@@ -46,12 +46,12 @@ enum Format {
     }
 
     /// How long ago a time (seconds since 1970) was.
-    static func age(since time: Int64) -> String {
+    package static func age(since time: Int64) -> String {
         duration(Double(Int64(Glibc.time(nil)) - time))
     }
 
     /// Local time of day with milliseconds, "14:03:07.250".
-    static func timeOfDay(_ time: Double) -> String {
+    package static func timeOfDay(_ time: Double) -> String {
         var seconds = time_t(time.rounded(.down))
         var parts = unsafe tm()
         guard unsafe localtime_r(&seconds, &parts) != nil else { return decimal(time, digits: 3) }
@@ -66,12 +66,12 @@ enum Format {
     }
 
     /// "a=b,c=d" in the order of the keys.
-    static func labels(_ labels: [String: String]) -> String {
+    package static func labels(_ labels: [String: String]) -> String {
         labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
     }
 
     /// What is left of "a, b, c" within a column's width.
-    static func list(_ items: [String], limit: Int = 3) -> String {
+    package static func list(_ items: [String], limit: Int = 3) -> String {
         guard items.count > limit else { return items.joined(separator: ", ") }
         return items.prefix(limit).joined(separator: ", ") + " +\(items.count - limit)"
     }
