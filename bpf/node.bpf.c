@@ -187,7 +187,11 @@ static __always_inline int handle_in(struct __sk_buff *skb, struct packet *p)
 		return ON;
 	nat_count(DP_NAT_COUNT_IN, skb->len);
 	ret = rewrite(skb, p, &change);
-	return ret < 0 ? ret : ON;
+	if (ret < 0)
+		return ret;
+	/* Of what is nobody's here, anybody may send as much as they like. */
+	fragment_keep(skb, p);
+	return ON;
 }
 
 /* What leaves by the device. */
@@ -197,7 +201,10 @@ int to_node(struct __sk_buff *skb)
 	struct packet packet = {};
 	int ret = handle_out(skb, &packet);
 
-	return unlikely(ret < ON) ? drop(skb, &packet, -ret, true) : ret;
+	if (unlikely(ret < ON))
+		return drop(skb, &packet, -ret, true);
+	fragment_keep(skb, &packet);
+	return ret;
 }
 
 /* What the device received. */

@@ -49,8 +49,34 @@ import Testing
         try Lab.run { lab throws in
             try lab.enforce([lab.b: TestPolicy(ingress: [0: .only(.allow(.udp, 53))])])
             let refused = datagram(lab.a, lab.b.address(family), dport: 54).fragments(id: 3, size: 64)
-            for part in refused { #expect(try lab.send(part, by: lab.a).action == .drop(DP_DROP_POLICY_DENIED)) }
+            #expect(try lab.send(refused[0], by: lab.a).action == .drop(DP_DROP_POLICY_DENIED))
+            for part in refused.dropFirst() {
+                #expect(try lab.send(part, by: lab.a).action == .drop(DP_DROP_FRAGMENT_NOT_FOUND))
+            }
             #expect(try lab.flows().isEmpty)
+            // Each part is judged: what may no longer be sent goes no further in the middle of a datagram.
+            let parts = datagram(lab.a, lab.b.address(family)).fragments(id: 4, size: 64)
+            for part in parts[..<2] { #expect(try lab.send(part, by: lab.a).action == .redirect) }
+            try lab.enforce([lab.b: TestPolicy(ingress: [:])])
+            for part in parts[2...] {
+                #expect(try lab.send(part, by: lab.a).action == .drop(DP_DROP_POLICY_DENIED))
+            }
+        }
+    }
+
+    @Test(arguments: Family.allCases)
+    func `who may send nothing pushes out no other's datagrams`(family: Family) throws {
+        try Lab.run { lab throws in
+            try lab.enforce([lab.c: TestPolicy(egress: [:])])
+            let parts = datagram(lab.a, lab.b.address(family)).fragments(id: 1, size: 128)
+            #expect(try lab.send(parts[0], by: lab.a).action == .redirect)
+            // In its own name, and in that of others.
+            for id in 0..<(2 * UInt32(lab.datapath.configuration.sizes.fragments)) {
+                let first = datagram(id % 4 == 0 ? lab.a : lab.c, lab.b.address(family)).fragments(id: id, size: 128)[0]
+                #expect(try lab.sendFrame(first.sent(by: lab.c).bytes, on: lab.c.ifindex).action.isDrop)
+            }
+            #expect(try lab.datapath.shared.fragments.count() == 1)
+            #expect(try lab.send(parts[1], by: lab.a).action == .redirect)
         }
     }
 
@@ -75,7 +101,7 @@ import Testing
             // a's datagram is not c's to go on with, nor when c has begun it, too.
             #expect(try lab.send(parts[1], by: lab.c).action == .drop(DP_DROP_FRAGMENT_NOT_FOUND))
             #expect(try lab.send(parts[0], by: lab.c).action == .drop(DP_DROP_INVALID_SOURCE_IP))
-            #expect(try lab.send(parts[1], by: lab.c).action == .drop(DP_DROP_INVALID_SOURCE_IP))
+            #expect(try lab.send(parts[1], by: lab.c).action == .drop(DP_DROP_FRAGMENT_NOT_FOUND))
         }
     }
 

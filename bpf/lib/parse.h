@@ -134,7 +134,7 @@ static __always_inline int parse_first_fragment(struct __sk_buff *skb, struct pa
 	if (!ret && p->kind == PACKET_ERROR)
 		ret = -DP_DROP_INVALID_PACKET;
 	if (!ret)
-		fragment_remember(skb, p);
+		fragment_write_draft(skb, p);
 	return ret;
 }
 
