@@ -222,4 +222,50 @@ import Testing
             #expect(try lab.send(part(64..<all.count, more: false), by: lab.a).action == .redirect)
         }
     }
+    @Test func `no later part says again what a packet behind options is`() throws {
+        try Lab.run { lab throws in
+            // Fragment header, options, and behind them what the packet is judged by.
+            func content(_ packet: Packet, behind length: Int) -> [UInt8] {
+                [packet.protocolNumber, UInt8(length / 8 - 1), 1, UInt8(length - 4)]
+                    + [UInt8](repeating: 0, count: length - 4) + packet.networkBytes.dropFirst(40)
+            }
+            func part(_ all: [UInt8], _ range: Range<Int>, id: UInt32, more: Bool) -> Packet {
+                Packet.ip(from: lab.a.ipv6, to: lab.b.ipv6, protocol: 60, payload: Array(all[range]))
+                    .fragment(id: id, offset: range.lowerBound, more: more)
+            }
+            let talk = Talk(client: lab.a.ipv6, server: lab.b.ipv6)
+            let kinds: [(packet: Packet, header: Int)] = [
+                (talk.opening.payload(count: 100), 20), (datagram(lab.a, lab.b.ipv6), 8),
+                (.sctp(from: lab.a.ipv6, to: lab.b.ipv6, sport: 1, dport: 2, chunks: [.initiation]), 16),
+            ]
+            for (index, kind) in kinds.enumerated() {
+                for length in [8, 16, 64] {
+                    let id = UInt32(index * 100 + length)
+                    let all = content(kind.packet, behind: length)
+                    let first = length + 24
+                    #expect(try lab.send(part(all, 0..<first, id: id, more: true), by: lab.a).action == .redirect)
+                    for offset in stride(from: 8, through: all.count - 8, by: 8) {
+                        let action = try lab.send(part(all, offset..<all.count, id: id, more: false), by: lab.a).action
+                        let isLie = offset < length + kind.header
+                        #expect(
+                            action == (isLie ? .drop(DP_DROP_INVALID_PACKET) : .redirect),
+                            "protocol \(kind.packet.protocolNumber), \(length) bytes of options, from \(offset) on")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(arguments: Family.allCases)
+    func `no later part says again what a chunk is`(family: Family) throws {
+        try Lab.run { lab throws in
+            let packet = Packet.sctp(
+                from: lab.a.address(family), to: lab.b.address(family), sport: 1, dport: 2, chunks: [.initiation])
+            let parts = packet.fragments(id: 15, size: 16)
+            #expect(try lab.send(parts[0], by: lab.a).action == .redirect)
+            #expect(
+                try lab.send(packet.fragments(id: 15, size: 8)[1], by: lab.a).action == .drop(DP_DROP_INVALID_PACKET))
+            #expect(try lab.send(parts[1], by: lab.a).action == .redirect)
+        }
+    }
 }

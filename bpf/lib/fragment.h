@@ -41,7 +41,7 @@ static __always_inline void fragment_key_of(const struct __sk_buff *skb, const s
 	key->pad[0] = key->pad[1] = key->pad[2] = 0;
 }
 
-static __always_inline void fragment_write_draft(const struct __sk_buff *skb, struct packet *p)
+static __always_inline void fragment_write_draft(const struct __sk_buff *skb, struct packet *p, __u16 options)
 {
 	struct fragment_draft *draft = at(&fragment_draft, 0);
 
@@ -51,6 +51,7 @@ static __always_inline void fragment_write_draft(const struct __sk_buff *skb, st
 	draft->note = (struct fragment){
 		.port = { port_of(p, p->src), port_of(p, !p->src) },
 		.protocol = p->key.protocol,
+		.options = options,
 	};
 	if (p->icmp)
 		draft->note.echo = p->kind == PACKET_REPLY ? DP_ECHO_REPLY : DP_ECHO_REQUEST;
@@ -74,6 +75,18 @@ static __always_inline void fragment_keep(struct __sk_buff *skb, const struct pa
 		fragment_keep_draft(skb);
 }
 
+/* How much of a transport header the parser looks at. */
+static __always_inline __u32 parsed_length(__u8 protocol)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+		return 20;
+	case IPPROTO_SCTP:
+		return 16;
+	}
+	return 8;
+}
+
 /* `offset` in bytes. Fills in what the first fragment said. */
 static __always_inline int fragment_find(const struct __sk_buff *skb, struct packet *p, __u32 offset)
 {
@@ -84,8 +97,8 @@ static __always_inline int fragment_find(const struct __sk_buff *skb, struct pac
 	note = bpf_map_lookup_elem(&fragments, &key);
 	if (!note)
 		return -DP_DROP_FRAGMENT_NOT_FOUND;
-	/* RFC 3128: a second fragment that overwrites the flags of the TCP header. */
-	if (note->protocol == IPPROTO_TCP && offset < 20)
+	/* RFC 3128: a second fragment that overwrites what the first one was judged by, such as TCP's flags. */
+	if (offset < note->options + parsed_length(note->protocol))
 		return -DP_DROP_INVALID_PACKET;
 	p->key.protocol = note->protocol;
 	order_ports(&p->key, p->src, note->port[0], note->port[1]);

@@ -87,6 +87,8 @@ struct ReferenceDatapath {
         var number: UInt8
         var sourcePort, destinationPort: UInt16
         var asks: Bool?
+        /// No later part may say otherwise.
+        var told: Int
     }
 
     var tables = TableState()
@@ -138,7 +140,7 @@ struct ReferenceDatapath {
         guard let fragment = packet.fragment, fragment.offset == 0 else { return }
         notes[noteID(packet, fragment, place)] = Note(
             number: packet.number, sourcePort: packet.sourcePort, destinationPort: packet.destinationPort,
-            asks: packet.asks)
+            asks: packet.asks, told: fragment.told)
     }
 
     /// A later fragment is what its first one was. False if that one was not let through.
@@ -146,7 +148,7 @@ struct ReferenceDatapath {
         guard let fragment = packet.fragment, fragment.offset > 0 else { return true }
         guard let note = notes[noteID(packet, fragment, place)] else { return false }
         // RFC 3128.
-        guard note.number != 6 || fragment.offset >= 20 else { return false }
+        guard fragment.offset >= note.told else { return false }
         packet.number = note.number
         packet.sourcePort = note.sourcePort
         packet.destinationPort = note.destinationPort
