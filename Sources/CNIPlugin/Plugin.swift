@@ -32,10 +32,14 @@ package struct Plugin {
 
     let wiring: any PodWiring
     let timeouts: Timeouts
+    /// Names this call to the agent.
+    let attempt: String
 
-    package init(wiring: any PodWiring, timeouts: Timeouts = Timeouts()) {
+    /// - Parameter attempt: no other call's; nil: a random one.
+    package init(wiring: any PodWiring, timeouts: Timeouts = Timeouts(), attempt: String? = nil) {
         self.wiring = wiring
         self.timeouts = timeouts
+        self.attempt = attempt ?? String(UInt64.random(in: .min ... .max), radix: 16)
     }
 
     /// Does what the environment's CNI_COMMAND says. Never throws: an error is an outcome.
