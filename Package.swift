@@ -195,8 +195,8 @@ let package = Package(
         .testTarget(
             name: "AgentCoreTests",
             dependencies: [
-                "AgentAPI", "AgentCore", "AgentIPC", "Datapath", "Model", "NetTypes", "PolicyEngine", lifecycle,
-                logging,
+                "AgentAPI", "AgentCore", "AgentIPC", "Datapath", "Kernel", "Model", "NetTypes", "Netlink",
+                "PolicyEngine", "TestSupport", lifecycle, logging,
             ],
             swiftSettings: strict),
         .testTarget(

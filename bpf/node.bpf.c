@@ -261,8 +261,12 @@ static __always_inline int unmasquerade(struct __sk_buff *skb, struct packet *p)
 		return 0;
 	nat_count(DP_NAT_COUNT_IN, skb->len);
 	ret = rewrite(skb, p, &change);
-	if (ret < 0 || !addr_compare(&change.to, &change.from))
-		return ret < 0 ? ret : 0;
+	if (ret < 0)
+		return ret;
+	/* Of what is nobody's here, anybody may send as much as they like. */
+	fragment_keep(skb, p);
+	if (!addr_compare(&change.to, &change.from))
+		return 0;
 	ret = readdress(p, &change.to, change.to_port);
 	return ret < 0 ? ret : 1;
 }
@@ -290,6 +294,7 @@ static __always_inline int deliver_in(struct __sk_buff *skb, const struct packet
 		return ret;
 	if (ret == TC_ACT_OK)
 		return ON;
+	fragment_keep(skb, p);
 	count(DP_COUNT_TO_POD, skb->len);
 	return ret;
 }
@@ -323,9 +328,15 @@ int to_node(struct __sk_buff *skb)
 {
 	struct packet *p = blank_packet();
 	struct report report = {};
-	int ret = p ? handle_out(skb, p, &report) : ON;
+	int ret;
 
-	return unlikely(ret < ON) ? drop(skb, p, &report, -ret, HOOK_TO_UPLINK) : ret;
+	if (!p)
+		return ON;
+	ret = handle_out(skb, p, &report);
+	if (unlikely(ret < ON))
+		return drop(skb, p, &report, -ret, HOOK_TO_UPLINK);
+	fragment_keep(skb, p);
+	return ret;
 }
 
 /* What the device received. */
@@ -334,8 +345,11 @@ int from_node(struct __sk_buff *skb)
 {
 	struct packet *p = blank_packet();
 	struct report report = {};
-	int ret = p ? handle_in(skb, p, &report) : ON;
+	int ret;
 
+	if (!p)
+		return ON;
+	ret = handle_in(skb, p, &report);
 	return unlikely(ret < ON) ? drop(skb, p, &report, -ret, HOOK_FROM_UPLINK) : ret;
 }
 

@@ -49,12 +49,15 @@ extension Agent {
     private func restoreEndpoints() throws {
         let (records, unreadable) = try store.load()
         for file in unreadable { logger.error("endpoint file can't be read", metadata: ["error": "\(file)"]) }
-        let deleted = Set(try tombstones.take())
+        let notes = Set(try tombstones.take())
         var strays = Dictionary(uniqueKeysWithValues: try host.links().filter(\.isPodLink).map { ($0.name, $0) })
 
         for record in records {
             let link = strays[record.hostInterface]
-            if !deleted.contains(record.key), let kept = survivor(record, link: link), restore(kept) {
+            let isDeleted =
+                notes.contains(Tombstone(record.key))
+                || notes.contains(Tombstone(record.key, attempt: record.attempt))
+            if !isDeleted, let kept = survivor(record, link: link), restore(kept) {
                 strays[record.hostInterface] = nil
                 if kept != record { try store.save(kept) }
             } else {

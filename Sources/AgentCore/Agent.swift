@@ -36,7 +36,7 @@ package actor Agent {
     var outbox = DirectoryOutbox()
     var bell = Bell()
     /// ADDs that wait for something, each with its ticket.
-    var waitingAdds: [EndpointKey: UInt64] = [:]
+    var waitingAdds: [EndpointKey: (ticket: UInt64, attempt: String?)] = [:]
     var lastTicket: UInt64 = 0
     var conditions = Conditions()
     var mtu: UInt32 = 1_500

@@ -25,6 +25,8 @@ extension APIError {
         package static let badRequest = "badRequest"
         /// 404: no such endpoint, map or path.
         package static let notFound = "notFound"
+        /// 413: the request's body is larger than the agent reads.
+        package static let tooLarge = "tooLarge"
         /// 409: the object is in a state that does not allow this.
         package static let conflict = "conflict"
         /// 503: the agent is starting or stopping.

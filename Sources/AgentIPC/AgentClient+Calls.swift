@@ -17,11 +17,19 @@ extension AgentClient {
     /// Returns when the endpoint's programs are attached and its policy is in the kernel. `meanwhile` runs while the
     /// agent is at it.
     package func attach(
-        _ endpoint: AttachmentReference, hostIfindex: UInt32, by deadline: Deadline = .after(defaultTimeout),
-        meanwhile: () -> Void = {}
+        _ endpoint: AttachmentReference, hostIfindex: UInt32, attempt: String? = nil,
+        by deadline: Deadline = .after(defaultTimeout), meanwhile: () -> Void = {}
     ) throws(AgentError) {
-        let body = AttachRequest(hostIfindex: hostIfindex).json.bytes
+        let body = AttachRequest(hostIfindex: hostIfindex, attempt: attempt).json.bytes
         _ = try call("POST", endpoint.path + "/attach", body: body, by: deadline, meanwhile: meanwhile)
+    }
+
+    /// Takes back what the attempt has reserved. Succeeds where nothing of it is left.
+    package func release(
+        _ endpoint: AttachmentReference, attempt: String, by deadline: Deadline = .after(defaultTimeout)
+    ) throws(AgentError) {
+        _ = try call(
+            "POST", endpoint.path + "/release", body: ReleaseRequest(attempt: attempt).json.bytes, by: deadline)
     }
 
     /// Succeeds for an endpoint that is unknown.

@@ -31,11 +31,13 @@ extension AllocateRequest: JSONConvertible {
             containerID: try object.required("containerID"), interface: try object.required("interface"),
             netns: try object.required("netns"), network: try object.required("network"),
             podNamespace: try object.required("podNamespace"), podName: try object.required("podName"),
-            podUID: try object.optional("podUID"), labels: try object.optional("labels"))
+            podUID: try object.optional("podUID"), labels: try object.optional("labels"),
+            attempt: try object.optional("attempt"))
     }
 
     package var json: JSONValue {
         .object([
+            "attempt": attempt?.json,
             "containerID": containerID.json,
             "interface": interface.json,
             "labels": labels?.json,
@@ -77,10 +79,19 @@ extension AllocateReply: JSONConvertible {
 
 extension AttachRequest: JSONConvertible {
     package init(json: JSONValue) throws(JSONError) {
-        self.init(hostIfindex: try json.object.required("hostIfindex"))
+        let object = try json.object
+        self.init(hostIfindex: try object.required("hostIfindex"), attempt: try object.optional("attempt"))
     }
 
-    package var json: JSONValue { .object(["hostIfindex": hostIfindex.json]) }
+    package var json: JSONValue { .object(["attempt": attempt?.json, "hostIfindex": hostIfindex.json]) }
+}
+
+extension ReleaseRequest: JSONConvertible {
+    package init(json: JSONValue) throws(JSONError) {
+        self.init(attempt: try json.object.required("attempt"))
+    }
+
+    package var json: JSONValue { .object(["attempt": attempt.json]) }
 }
 
 extension GCRequest: JSONConvertible {
@@ -123,8 +134,10 @@ extension ErrorBody: JSONConvertible {
 
 extension Tombstone: JSONConvertible {
     package init(json: JSONValue) throws(JSONError) {
-        self.init(try AttachmentReference(json: json))
+        self.init(try AttachmentReference(json: json), attempt: try json.object.optional("attempt"))
     }
 
-    package var json: JSONValue { endpoint.json }
+    package var json: JSONValue {
+        .object(["attempt": attempt?.json, "containerID": containerID.json, "interface": interface.json])
+    }
 }

@@ -43,10 +43,12 @@ package struct AllocateRequest: Hashable, Codable, Sendable {
     package var podUID: String?
     /// Pod labels that came with the call. nil: the agent has to know them from elsewhere.
     package var labels: [String: String]?
+    /// Names this call of the plugin: what it has reserved is its own until another one asks for the same endpoint.
+    package var attempt: String?
 
     package init(
         containerID: String, interface: String, netns: String, network: String, podNamespace: String, podName: String,
-        podUID: String? = nil, labels: [String: String]? = nil
+        podUID: String? = nil, labels: [String: String]? = nil, attempt: String? = nil
     ) {
         self.containerID = containerID
         self.interface = interface
@@ -56,6 +58,7 @@ package struct AllocateRequest: Hashable, Codable, Sendable {
         self.podName = podName
         self.podUID = podUID
         self.labels = labels
+        self.attempt = attempt
     }
 }
 
@@ -104,9 +107,22 @@ package struct AllocateReply: Hashable, Codable, Sendable {
 package struct AttachRequest: Hashable, Codable, Sendable {
     /// Of the host side of the veth, in the agent's network namespace.
     package var hostIfindex: UInt32
+    /// Of the reservation. Refused when the endpoint is another attempt's by now.
+    package var attempt: String?
 
-    package init(hostIfindex: UInt32) {
+    package init(hostIfindex: UInt32, attempt: String? = nil) {
         self.hostIfindex = hostIfindex
+        self.attempt = attempt
+    }
+}
+
+/// `POST /v1/endpoints/{containerID}/{interface}/release`: takes back what an attempt has reserved or attached, its device
+/// included. Nothing happens to an endpoint that is another attempt's by now, or unknown.
+package struct ReleaseRequest: Hashable, Codable, Sendable {
+    package var attempt: String
+
+    package init(attempt: String) {
+        self.attempt = attempt
     }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// A note to an agent that is away: this endpoint was deleted. One file each in `deleted` of the run directory.
+/// A note to an agent that is away: this endpoint was deleted, or what one attempt to add it had reserved is given back. One
+/// file each in `deleted` of the run directory.
 ///
 /// The plugin writes it when it can't reach the agent. The agent takes it by unlinking the file first and removing the
 /// endpoint then, before it serves another request for that endpoint; an ADD that finds the file takes it back the same
@@ -10,8 +11,11 @@ import Glibc
 package struct Tombstone: Hashable, Codable, Sendable {
     package var containerID: String
     package var interface: String
+    /// nil: whoever has added it. Else it is deleted only if this attempt was the last one, see ``ReleaseRequest``.
+    package var attempt: String?
 
-    package init(_ endpoint: AttachmentReference) {
+    package init(_ endpoint: AttachmentReference, attempt: String? = nil) {
+        self.attempt = attempt
         containerID = endpoint.containerID
         interface = endpoint.interface
     }
@@ -24,7 +28,7 @@ package struct Tombstone: Hashable, Codable, Sendable {
     package static func directory(in runDirectory: String) -> String { runDirectory + "/deleted" }
 
     /// "<container id>-<interface>.json"; what could be mistaken for that hyphen, or for a hidden or nested file, is
-    /// escaped, so that no two endpoints share a name.
+    /// escaped, so that no two endpoints share a name. With an attempt it has another one, as it says less than a deletion.
     package var fileName: String {
         var escaped = ""
         for scalar in interface.unicodeScalars {
@@ -35,7 +39,7 @@ package struct Tombstone: Hashable, Codable, Sendable {
             default: escaped.unicodeScalars.append(scalar)
             }
         }
-        return "\(containerID)-\(escaped).json"
+        return "\(containerID)-\(escaped)\(attempt.map { "%." + $0 } ?? "").json"
     }
 
     /// Writes the file, and the folders above it where missing. A second time changes nothing.

@@ -47,10 +47,10 @@ package final class LinuxWiring: PodWiring {
         let link = try withHost { (socket) throws(SystemError) in
             try socket.createVeth(hostEnd, peer: podEnd)
         }
+        hostIndex = link.index
         guard let peer = link.peerIndex else {
             throw WiringError(.failed, "create link \(hostInterface): the kernel does not tell its peer")
         }
-        hostIndex = link.index
         podIndex = peer
         return UInt32(bitPattern: link.index)
     }
@@ -100,6 +100,14 @@ package final class LinuxWiring: PodWiring {
 
     package func deleteVeth(_ hostInterface: String) throws(WiringError) {
         try withHost { (socket) throws(SystemError) in try socket.deleteLink(.name(hostInterface)) }
+    }
+
+    package func deleteOwnVeth() throws(WiringError) {
+        let index = hostIndex
+        guard index != 0 else { return }
+        // The kernel gives a number again after 2^31 others.
+        try withHost { (socket) throws(SystemError) in try socket.deleteLink(.index(index)) }
+        hostIndex = 0
     }
 
     /// The pod's side has its carrier from the moment that the host side is up, but sends nothing before the kernel's

@@ -30,7 +30,7 @@ extension Plugin {
     ) throws(CNIError) {
         var configured = Result<Void, WiringError>.success(())
         try asking { () throws(AgentError) in
-            try agent.attach(endpoint, hostIfindex: ifindex, by: .after(timeouts.attach)) {
+            try agent.attach(endpoint, hostIfindex: ifindex, attempt: attempt, by: .after(timeouts.attach)) {
                 configured = Result { () throws(WiringError) in try wiring.configurePod(plan) }
             }
         }
@@ -57,7 +57,7 @@ extension Plugin {
             containerID: invocation.containerID, interface: invocation.interface, netns: invocation.netns,
             network: configuration.name, podNamespace: invocation.arguments.podNamespace,
             podName: invocation.arguments.podName, podUID: invocation.arguments.podUID,
-            labels: invocation.arguments.labels)
+            labels: invocation.arguments.labels, attempt: attempt)
         var pair: Pair?
         var mayHaveReserved = false
         do {
@@ -79,8 +79,8 @@ extension Plugin {
             }
         } catch {
             var error = error
-            if case .success? = pair { removePair(endpoint, &error) }
-            if mayHaveReserved { try? Tombstone(endpoint).write(in: configuration.runDirectory) }
+            if case .success? = pair { removePair(&error) }
+            if mayHaveReserved { try? Tombstone(endpoint, attempt: attempt).write(in: configuration.runDirectory) }
             throw error
         }
     }
@@ -102,6 +102,8 @@ extension Plugin {
             return try pair.get()
         } catch {
             guard error.kind == .interfaceExists else { throw error }
+            // What is up is no leftover: another ADD of this container was faster.
+            if try wiring.hostLinkIsUp(name) == true { throw error }
             // Without a host side it is the agent that has removed it meanwhile, or the pod's name is somebody else's.
             try wiring.deleteVeth(name)
             return try makePair(invocation).get()
@@ -125,9 +127,9 @@ extension Plugin {
 
     /// Returns false, with the reason in the error's details, when it can't be done.
     @discardableResult
-    private func removePair(_ endpoint: AttachmentReference, _ error: inout CNIError) -> Bool {
+    private func removePair(_ error: inout CNIError) -> Bool {
         do throws(WiringError) {
-            try wiring.deleteVeth(endpoint.hostInterfaceName)
+            try wiring.deleteOwnVeth()
             return true
         } catch let failure {
             error.details += (error.details.isEmpty ? "" : "; ") + "left behind: \(failure)"
@@ -135,18 +137,19 @@ extension Plugin {
         }
     }
 
-    /// Takes everything back; what could not be is told in the error's details, and left for the agent to finish.
+    /// Takes everything back that this call has made, and nothing else: the runtime may have given it up long ago, and added
+    /// the container again. What could not be taken back is told in the error's details, and left for the agent to finish.
     private func rollBack(
         _ endpoint: AttachmentReference, _ configuration: NetworkConfiguration, _ agent: AgentClient,
         _ error: inout CNIError
     ) {
         // The address must stay reserved as long as the device may have it; the agent's next start removes both.
-        guard removePair(endpoint, &error) else { return }
+        guard removePair(&error) else { return }
         do throws(AgentError) {
-            try agent.delete(endpoint, by: .after(timeouts.rollback))
+            try agent.release(endpoint, attempt: attempt, by: .after(timeouts.rollback))
         } catch let failure {
             error.details += (error.details.isEmpty ? "" : "; ") + "not released: \(failure)"
-            try? Tombstone(endpoint).write(in: configuration.runDirectory)
+            try? Tombstone(endpoint, attempt: attempt).write(in: configuration.runDirectory)
         }
     }
 }

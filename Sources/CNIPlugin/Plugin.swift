@@ -5,11 +5,10 @@ import AgentIPC
 package struct Plugin {
     /// How long the agent may take. Connecting to an agent that is not running fails at once.
     package struct Timeouts: Sendable {
-        /// For ADD, until addresses are handed out. Behind many others on a busy node that may take its time; an agent that
-        /// is away is known at once.
-        package var reserve = Duration.seconds(5)
+        /// For ADD, until addresses are handed out.
+        package var reserve = AddPatience.reserve
         /// For ADD, until programs are attached and the policy is in the kernel.
-        package var attach = Duration.seconds(10)
+        package var attach = AddPatience.attach
         /// For giving back what a failed ADD had reserved.
         package var rollback = Duration.seconds(1)
         /// For DEL and CHECK.
@@ -32,10 +31,14 @@ package struct Plugin {
 
     let wiring: any PodWiring
     let timeouts: Timeouts
+    /// Names this call to the agent.
+    let attempt: String
 
-    package init(wiring: any PodWiring, timeouts: Timeouts = Timeouts()) {
+    /// - Parameter attempt: no other call's; nil: a random one.
+    package init(wiring: any PodWiring, timeouts: Timeouts = Timeouts(), attempt: String? = nil) {
         self.wiring = wiring
         self.timeouts = timeouts
+        self.attempt = attempt ?? String(UInt64.random(in: .min ... .max), radix: 16)
     }
 
     /// Does what the environment's CNI_COMMAND says. Never throws: an error is an outcome.

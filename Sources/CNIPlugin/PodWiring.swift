@@ -27,6 +27,9 @@ package protocol PodWiring: AnyObject {
     /// Removes a device of the host, and with it its peer. One that is not there is no error.
     func deleteVeth(_ hostInterface: String) throws(WiringError)
 
+    /// Removes the pair that ``createVeth(_:peer:)`` made, and no other that has its name meanwhile. None is no error.
+    func deleteOwnVeth() throws(WiringError)
+
     /// What is there of a plan, for CHECK.
     func inspect(_ plan: WiringPlan) throws(WiringError) -> WiringSnapshot
 }

@@ -34,22 +34,26 @@ package enum Directory {
         }
     }
 
-    /// The names of its entries, sorted, without "." and "..". ENOENT if it isn't there.
+    /// The names of its entries, sorted, without "." and "..". ENOENT if it isn't there. What is not UTF-8 in a name is
+    /// replaced (U+FFFD): no file is found by such a name.
     package static func names(in path: String) throws(SystemError) -> [String] {
+        try rawNames(in: path).map { String(decoding: $0, as: UTF8.self) }.sorted()
+    }
+
+    /// Like ``names(in:)``, in no order and as the bytes that the kernel has.
+    package static func rawNames(in path: String) throws(SystemError) -> [[UInt8]] {
         guard let stream = unsafe opendir(path) else { throw SystemError("opendir", Errno(rawValue: errno), path) }
         defer { unsafe _ = closedir(stream) }
-        var names: [String] = []
+        var names: [[UInt8]] = []
         while true {
             // The only way to tell the end from an error.
             errno = 0
             guard let entry = unsafe readdir(stream) else {
                 if errno != 0 { throw SystemError("readdir", Errno(rawValue: errno), path) }
-                return names.sorted()
+                return names
             }
-            let name = unsafe withUnsafePointer(to: entry.pointee.d_name) { pointer in
-                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-            }
-            if name != ".", name != ".." { names.append(name) }
+            let name = unsafe withUnsafeBytes(of: entry.pointee.d_name) { unsafe Array($0.prefix { $0 != 0 }) }
+            if name != [UInt8(ascii: ".")], name != Array("..".utf8) { names.append(name) }
         }
     }
 

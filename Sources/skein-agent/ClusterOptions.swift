@@ -35,8 +35,8 @@ struct ClusterOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How long each half of an ADD waits for its pod and the pod's identity; 4s if not given, as the CNI plugin "
-                + "waits 5.", valueName: "time"), transform: parseSeconds)
+            "How long each half of an ADD waits for its pod and the pod's identity; 4s if not given, 8s at most, as the "
+                + "CNI plugin waits little longer.", valueName: "time"), transform: parseSeconds)
     var addPatience: Double?
 
     /// What these options say together with others.
@@ -54,6 +54,10 @@ struct ClusterOptions: ParsableArguments {
             let choice = try SourceChoice(options)
             if case .folder = choice, addPatience != nil {
                 throw ValidationError("--add-patience is for a node of a cluster, and --manifests is for one without")
+            }
+            let longest = ClusterMembership.longestPatience
+            if let addPatience, .seconds(addPatience) > longest {
+                throw ValidationError("--add-patience is more than \(longest.components.seconds)s")
             }
             return choice
         } catch let error as SourceChoice.Contradiction {

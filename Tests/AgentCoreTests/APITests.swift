@@ -123,6 +123,13 @@ struct APITests {
                 _ = try client.call("POST", APIPath.endpoints, body: Array(#"{"containerID": 5}"#.utf8), by: deadline)
             }
             await expect(400, APIError.Code.badRequest) { _ = try $0.call("GET", APIPath.explain, by: deadline) }
+            // As much as is read, and one byte more.
+            for (extra, status, code) in [(0, 400, APIError.Code.badRequest), (1, 413, APIError.Code.tooLarge)] {
+                await expect(status, code) { client in
+                    let body = [UInt8](repeating: UInt8(ascii: " "), count: 8 << 20 + extra)
+                    _ = try client.call("POST", APIPath.gc, body: body, by: deadline)
+                }
+            }
         }
     }
 

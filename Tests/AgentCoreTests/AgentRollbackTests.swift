@@ -70,6 +70,47 @@ struct AgentRollbackTests {
         #expect(try await agent.allocate(TestNode.request("c")).endpoint == 3)
     }
 
+    private static func request(_ name: String, attempt: String?) -> AllocateRequest {
+        var request = TestNode.request(name)
+        request.attempt = attempt
+        return request
+    }
+
+    /// The runtime gave the first call up, and added the container again, with or without a deletion between.
+    @Test(arguments: [true, false], [true, false])
+    func `what a late call gives back is its own only`(isDeleted: Bool, isReady: Bool) async throws {
+        let node = try TestNode()
+        let agent = try await node.startAgent()
+        let key = TestNode.key("a")
+        let first = try await agent.allocate(Self.request("a", attempt: "1"))
+        let late = node.host.addLink(first.hostInterface)
+        if isDeleted { try await agent.delete(key) }
+        let second = try await agent.allocate(Self.request("a", attempt: "2"))
+        let ifindex = node.host.addLink(second.hostInterface)
+        if isReady { try await agent.attach(key, ifindex: ifindex, attempt: "2") }
+
+        let error = await #expect(throws: APIError.self) {
+            try await agent.attach(key, ifindex: late, attempt: "1")
+        }
+        #expect(error?.code == APIError.Code.conflict)
+        try await agent.release(key, attempt: "1")
+        try Tombstone(key, attempt: "1").write(in: node.directory.path)
+        await agent.takeTombstones()
+        #expect(await agent.endpoint(key)?.number == second.endpoint)
+        #expect(try node.host.link(named: second.hostInterface)?.index == ifindex)
+
+        if !isReady { try await agent.attach(key, ifindex: ifindex, attempt: "2") }
+        #expect(node.kernel.snapshot.attached == [second.endpoint])
+        // Nor has an agent that starts anew forgotten whose it is.
+        let next = try await node.startAgent()
+        try await next.release(key, attempt: "1")
+        #expect(await next.endpoint(key) != nil)
+        try Tombstone(key, attempt: "2").write(in: node.directory.path)
+        await next.takeTombstones()
+        #expect(await next.endpoint(key) == nil)
+        #expect(try node.host.link(named: second.hostInterface) == nil)
+    }
+
     @Test func `an attachment of what is not reserved is refused`() async throws {
         let node = try TestNode()
         let agent = try await node.startAgent()

@@ -35,8 +35,13 @@ import Testing
 
     @Test func `no two endpoints share a file`() {
         let names = [
-            ("a-b", "c"), ("a", "b-c"), ("a", "b%2Dc"), ("a", "b%c"), ("a", "b/c"), ("a", "b"),
-        ].map { Tombstone(AttachmentReference(containerID: $0, interface: $1)).fileName }
+            ("a-b", "c"), ("a", "b-c"), ("a", "b%2Dc"), ("a", "b%c"), ("a", "b/c"), ("a", "b"), ("a", "b%"),
+            ("a", "b%.b"),
+        ].flatMap { pair in
+            [nil, "b", "25"].map { attempt in
+                Tombstone(AttachmentReference(containerID: pair.0, interface: pair.1), attempt: attempt).fileName
+            }
+        }
         #expect(Set(names).count == names.count)
         #expect(names.allSatisfy { !$0.contains("/") && !$0.hasPrefix(".") })
     }

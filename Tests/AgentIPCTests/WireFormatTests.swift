@@ -106,7 +106,8 @@ import Testing
         try agree(
             AllocateRequest(
                 containerID: "c0ffee", interface: "eth0", netns: "/run/netns/a", network: "pods", podNamespace: "",
-                podName: "web", podUID: labels == nil ? nil : "1-2", labels: labels))
+                podName: "web", podUID: labels == nil ? nil : "1-2", labels: labels,
+                attempt: labels == nil ? nil : "1a"))
     }
 
     @Test(arguments: EndpointState.allCases, [true, false])
@@ -133,7 +134,10 @@ import Testing
     @Test func `the small ones`() throws {
         try agree(reference)
         try agree(Tombstone(reference))
+        try agree(Tombstone(reference, attempt: "1a"))
         try agree(AttachRequest(hostIfindex: 42))
+        try agree(AttachRequest(hostIfindex: 42, attempt: "1a"))
+        try agree(ReleaseRequest(attempt: "1a"))
         try agree(GCRequest(network: "pods", keep: []))
         try agree(GCRequest(network: "pods", keep: [reference, reference]))
         try agree(GCReply(removed: [reference]))

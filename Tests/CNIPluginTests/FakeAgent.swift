@@ -45,7 +45,7 @@ final class FakeAgent: Sendable {
     }
 
     /// How to answer instead of as an agent should. Keys are "POST /v1/endpoints", or the last part of the path:
-    /// "attach", "DELETE".
+    /// "attach", "release", "DELETE".
     enum Fault: Sendable {
         case reply(Reply)
         /// The request is read, and that is all.
@@ -58,6 +58,8 @@ final class FakeAgent: Sendable {
 
     struct State: Sendable {
         var endpoints: [String: EndpointState] = [:]
+        /// Whose they are.
+        var attempts: [String: String] = [:]
         var faults: [String: Fault] = [:]
         var ipv4: IPAddress? = IPAddress("10.0.0.5")
         var ipv6: IPAddress? = IPAddress("fd00::5")
@@ -171,7 +173,7 @@ final class FakeAgent: Sendable {
 
     private static func kind(_ line: String) -> String {
         if line.hasPrefix("DELETE ") { return "DELETE" }
-        return line.hasSuffix("/attach") ? "attach" : line
+        return ["attach", "release"].first { line.hasSuffix("/" + $0) } ?? line
     }
 
     private static func read(_ fd: Int32) -> String? {
@@ -207,18 +209,31 @@ extension FakeAgent {
             let removed = state.withLock { $0.removedByGC }
             return Self.json(GCReply(removed: removed))
         case ("POST", 5, "attach"):
-            let known = state.withLock { state in
-                guard state.endpoints[key] != nil else { return false }
+            let attempt = Self.attempt(body)
+            return state.withLock { state in
+                guard state.endpoints[key] != nil else { return .error(404, "notFound") }
+                guard state.attempts[key] == attempt else { return .error(409, "conflict", retryable: true) }
                 state.endpoints[key] = .ready
-                return true
+                return .ok
             }
-            return known ? .ok : .error(404, "notFound")
+        case ("POST", 5, "release"):
+            let attempt = Self.attempt(body)
+            change { if $0.attempts[key] == attempt { $0.endpoints[key] = nil } }
+            return .ok
         case ("DELETE", 4, _):
             change { $0.endpoints[key] = nil }
             return .ok
         case ("GET", 4, _): return info(path[2], path[3])
         default: return .error(404, "notFound")
         }
+    }
+
+    private struct Attempt: Decodable {
+        var attempt: String?
+    }
+
+    private static func attempt(_ body: String) -> String? {
+        try? JSONDecoder().decode(Attempt.self, from: Data(body.utf8)).attempt
     }
 
     private static func json(_ value: some Encodable) -> Reply {
@@ -235,6 +250,7 @@ extension FakeAgent {
         return state.withLock { state in
             let known = state.endpoints[endpoint.description] ?? .pending
             state.endpoints[endpoint.description] = known
+            if known != .ready { state.attempts[endpoint.description] = request.attempt }
             return Self.json(
                 AllocateReply(
                     endpoint: 7, hostInterface: endpoint.hostInterfaceName, podMAC: mac,

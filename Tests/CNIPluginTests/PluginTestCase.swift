@@ -15,6 +15,7 @@ struct PluginTestCase {
     var extra = ""
     var version = "1.1.0"
     var timeouts = Plugin.Timeouts()
+    var attempt = "1a"
 
     static let endpoint = AttachmentReference(containerID: "c0ffee", interface: "eth0")
     static let key = "c0ffee/eth0"
@@ -33,7 +34,7 @@ struct PluginTestCase {
     func run(_ command: String) -> Plugin.Outcome {
         var environment = environment
         environment["CNI_COMMAND"] = command
-        return Plugin(wiring: wiring, timeouts: timeouts)
+        return Plugin(wiring: wiring, timeouts: timeouts, attempt: attempt)
             .run(environment: { environment[$0] }, input: { Array(configuration.utf8) })
     }
 

@@ -6,11 +6,14 @@ import NetTypes
 final class RecordingWiring: PodWiring {
     /// Host devices, and whether they are up.
     var hostLinks: [String: Bool] = [:]
+    /// The host device that was made here, as long as it is that one.
+    var own: String?
     /// Devices of the pod, and the host device that is the other end; nil: somebody else's.
     var podLinks: [String: String?] = [:]
     /// The step that fails, and how.
     var fault: (step: String, error: WiringError)?
     var plan: WiringPlan?
+    var beforeFault: () -> Void = {}
     var beforeCreating: () -> Void = {}
     var beforeConfiguring: () -> Void = {}
     var snapshot: ((WiringPlan) -> WiringSnapshot)?
@@ -22,7 +25,10 @@ final class RecordingWiring: PodWiring {
 
     private func record(_ step: String, _ argument: String = "") throws(WiringError) {
         log.append(argument.isEmpty ? step : "\(step) \(argument)")
-        if let fault, fault.step == step { throw fault.error }
+        if let fault, fault.step == step {
+            beforeFault()
+            throw fault.error
+        }
     }
 
     func openNamespace(_ path: String) throws(WiringError) { try record("openNamespace", path) }
@@ -40,6 +46,7 @@ final class RecordingWiring: PodWiring {
         }
         hostLinks[hostInterface] = false
         podLinks[interface] = hostInterface
+        own = hostInterface
         return 42
     }
 
@@ -56,8 +63,17 @@ final class RecordingWiring: PodWiring {
 
     func deleteVeth(_ hostInterface: String) throws(WiringError) {
         try record("deleteVeth")
+        if own == hostInterface { own = nil }
         hostLinks[hostInterface] = nil
         podLinks = podLinks.filter { $0.value != hostInterface }
+    }
+
+    func deleteOwnVeth() throws(WiringError) {
+        try record("deleteOwnVeth")
+        guard let own else { return }
+        hostLinks[own] = nil
+        podLinks = podLinks.filter { $0.value != own }
+        self.own = nil
     }
 
     func inspect(_ plan: WiringPlan) throws(WiringError) -> WiringSnapshot {

@@ -49,8 +49,34 @@ import Testing
         try Lab.run { lab throws in
             try lab.enforce([lab.b: TestPolicy(ingress: [0: .only(.allow(.udp, 53))])])
             let refused = datagram(lab.a, lab.b.address(family), dport: 54).fragments(id: 3, size: 64)
-            for part in refused { #expect(try lab.send(part, by: lab.a).action == .drop(DP_DROP_POLICY_DENIED)) }
+            #expect(try lab.send(refused[0], by: lab.a).action == .drop(DP_DROP_POLICY_DENIED))
+            for part in refused.dropFirst() {
+                #expect(try lab.send(part, by: lab.a).action == .drop(DP_DROP_FRAGMENT_NOT_FOUND))
+            }
             #expect(try lab.flows().isEmpty)
+            // Each part is judged: what may no longer be sent goes no further in the middle of a datagram.
+            let parts = datagram(lab.a, lab.b.address(family)).fragments(id: 4, size: 64)
+            for part in parts[..<2] { #expect(try lab.send(part, by: lab.a).action == .redirect) }
+            try lab.enforce([lab.b: TestPolicy(ingress: [:])])
+            for part in parts[2...] {
+                #expect(try lab.send(part, by: lab.a).action == .drop(DP_DROP_POLICY_DENIED))
+            }
+        }
+    }
+
+    @Test(arguments: Family.allCases)
+    func `who may send nothing pushes out no other's datagrams`(family: Family) throws {
+        try Lab.run { lab throws in
+            try lab.enforce([lab.c: TestPolicy(egress: [:])])
+            let parts = datagram(lab.a, lab.b.address(family)).fragments(id: 1, size: 128)
+            #expect(try lab.send(parts[0], by: lab.a).action == .redirect)
+            // In its own name, and in that of others.
+            for id in 0..<(2 * UInt32(lab.datapath.configuration.sizes.fragments)) {
+                let first = datagram(id % 4 == 0 ? lab.a : lab.c, lab.b.address(family)).fragments(id: id, size: 128)[0]
+                #expect(try lab.sendFrame(first.sent(by: lab.c).bytes, on: lab.c.ifindex).action.isDrop)
+            }
+            #expect(try lab.datapath.shared.fragments.count() == 1)
+            #expect(try lab.send(parts[1], by: lab.a).action == .redirect)
         }
     }
 
@@ -75,7 +101,7 @@ import Testing
             // a's datagram is not c's to go on with, nor when c has begun it, too.
             #expect(try lab.send(parts[1], by: lab.c).action == .drop(DP_DROP_FRAGMENT_NOT_FOUND))
             #expect(try lab.send(parts[0], by: lab.c).action == .drop(DP_DROP_INVALID_SOURCE_IP))
-            #expect(try lab.send(parts[1], by: lab.c).action == .drop(DP_DROP_INVALID_SOURCE_IP))
+            #expect(try lab.send(parts[1], by: lab.c).action == .drop(DP_DROP_FRAGMENT_NOT_FOUND))
         }
     }
 
@@ -194,6 +220,52 @@ import Testing
             #expect(try lab.send(part(0..<64, more: true), by: lab.a).action == .redirect)
             #expect(try lab.onlyFlow().key.protocol == 17)
             #expect(try lab.send(part(64..<all.count, more: false), by: lab.a).action == .redirect)
+        }
+    }
+    @Test func `no later part says again what a packet behind options is`() throws {
+        try Lab.run { lab throws in
+            // Fragment header, options, and behind them what the packet is judged by.
+            func content(_ packet: Packet, behind length: Int) -> [UInt8] {
+                [packet.protocolNumber, UInt8(length / 8 - 1), 1, UInt8(length - 4)]
+                    + [UInt8](repeating: 0, count: length - 4) + packet.networkBytes.dropFirst(40)
+            }
+            func part(_ all: [UInt8], _ range: Range<Int>, id: UInt32, more: Bool) -> Packet {
+                Packet.ip(from: lab.a.ipv6, to: lab.b.ipv6, protocol: 60, payload: Array(all[range]))
+                    .fragment(id: id, offset: range.lowerBound, more: more)
+            }
+            let talk = Talk(client: lab.a.ipv6, server: lab.b.ipv6)
+            let kinds: [(packet: Packet, header: Int)] = [
+                (talk.opening.payload(count: 100), 20), (datagram(lab.a, lab.b.ipv6), 8),
+                (.sctp(from: lab.a.ipv6, to: lab.b.ipv6, sport: 1, dport: 2, chunks: [.initiation]), 16),
+            ]
+            for (index, kind) in kinds.enumerated() {
+                for length in [8, 16, 64] {
+                    let id = UInt32(index * 100 + length)
+                    let all = content(kind.packet, behind: length)
+                    let first = length + 24
+                    #expect(try lab.send(part(all, 0..<first, id: id, more: true), by: lab.a).action == .redirect)
+                    for offset in stride(from: 8, through: all.count - 8, by: 8) {
+                        let action = try lab.send(part(all, offset..<all.count, id: id, more: false), by: lab.a).action
+                        let isLie = offset < length + kind.header
+                        #expect(
+                            action == (isLie ? .drop(DP_DROP_INVALID_PACKET) : .redirect),
+                            "protocol \(kind.packet.protocolNumber), \(length) bytes of options, from \(offset) on")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(arguments: Family.allCases)
+    func `no later part says again what a chunk is`(family: Family) throws {
+        try Lab.run { lab throws in
+            let packet = Packet.sctp(
+                from: lab.a.address(family), to: lab.b.address(family), sport: 1, dport: 2, chunks: [.initiation])
+            let parts = packet.fragments(id: 15, size: 16)
+            #expect(try lab.send(parts[0], by: lab.a).action == .redirect)
+            #expect(
+                try lab.send(packet.fragments(id: 15, size: 8)[1], by: lab.a).action == .drop(DP_DROP_INVALID_PACKET))
+            #expect(try lab.send(parts[1], by: lab.a).action == .redirect)
         }
     }
 }

@@ -59,18 +59,23 @@ import Testing
         }
     }
 
-    @Test func `what comes in does not push out what pods sent`() throws {
+    @Test func `what comes in for nobody pushes out no answer, and nothing that pods sent`() throws {
         try Lab.run { lab throws in
             try lab.masquerade()
             let maps = try lab.masquerading()
             let parts = datagram(.udp, lab.a, .ipv4).fragments(id: 4, size: 64)
             #expect(!(try lab.send(parts[0], by: lab.a).action.isDrop))
-            for id in 0..<(4 * UInt32(lab.datapath.configuration.sizes.fragments)) {
+            _ = try lab.leave(datagram(.udp, lab.a, .ipv4))
+            let answer = datagram(.udp, lab.a, .ipv4).from(Ending(Lab.node(.ipv4), 40_000)).reply
+                .fragments(id: 0, size: 64)
+            #expect(try lab.arrive(answer[0]).bytes != answer[0].bytes)
+            for id in 1...(4 * UInt32(lab.datapath.configuration.sizes.fragments)) {
                 let part = Packet.udp(from: Peers.world.address(.ipv4), to: Lab.node(.ipv4), sport: 5, dport: 6)
                     .payload(count: 64).fragments(id: id, size: 32)[0]
                 _ = try lab.arrive(part)
             }
-            #expect(try maps.fragments.count() > 0)
+            #expect(try maps.fragments.count() == 1)
+            #expect(try lab.arrive(answer[1]).bytes != answer[1].bytes)
             #expect(!(try lab.send(parts[1], by: lab.a).action.isDrop))
         }
     }

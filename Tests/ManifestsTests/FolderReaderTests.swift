@@ -69,6 +69,27 @@ import Testing
         #expect(try reader.look().changed.isEmpty, "and is reported once")
     }
 
+    @Test func `a name that is no text is an error, not passed over`() throws {
+        let fixture = try FolderFixture()
+        // Latin-1, as on a disk that was written elsewhere.
+        for name in ["caf\u{e9}.yaml", "\u{e9}.txt", ".caf\u{e9}.yaml"] {
+            var path = Array((fixture.manifests + "/").utf8CString.dropLast())
+            path += name.unicodeScalars.map { CChar(truncatingIfNeeded: $0.value) } + [0]
+            let fd = try retrying("open", name) { unsafe open(path, O_WRONLY | O_CREAT, 0o644) }
+            close(fd)
+        }
+        try fixture.write("1", to: "caf\u{e9}.yaml")
+        try age(fixture, "caf\u{e9}.yaml")
+        var reader = reader(fixture)
+        #expect(
+            try reader.look().changed == [
+                "caf\u{e9}.yaml": .bytes([0x31]), "caf\\xE9.yaml": .unreadable("its name is not UTF-8: rename it"),
+            ])
+        let look = try reader.look()
+        #expect(look.changed.isEmpty, "and is reported once")
+        #expect(look.present == ["caf\u{e9}.yaml", "caf\\xE9.yaml"])
+    }
+
     @Test func `a file that is too large is not read`() throws {
         let fixture = try FolderFixture()
         try fixture.write(String(repeating: "x", count: (1 << 20) + 1), to: "x.yaml")

@@ -36,15 +36,38 @@ package enum Stepper {
     /// - Parameter last: kills it when it is about to make its system call of this number, from 1: what it did before is
     ///   done, this one is not. nil: lets it run to its end.
     package static func run(_ call: PluginCall, on node: TestNode, killingAt last: Int? = nil) throws -> Outcome {
+        try run(call, on: node) { number in
+            if number == last { return .kill }
+            return .goOn
+        }
+    }
+
+    /// Runs a call of the plugin to its end, and `body` while it is about to make a system call.
+    package static func run(
+        _ call: PluginCall, on node: TestNode, stoppingAt stop: Int, _ body: () -> Void
+    ) throws -> Outcome {
+        try run(call, on: node) { number in
+            if number == stop { body() }
+            return .goOn
+        }
+    }
+
+    private enum Next {
+        case goOn
+        case kill
+    }
+
+    /// - Parameter next: called with the number of each system call, from 1, that is about to be made.
+    private static func run(_ call: PluginCall, on node: TestNode, next: (Int) -> Next) throws -> Outcome {
         let input = Array(call.input(for: node).utf8)
         return try node.namespace.run {
-            try run(try Programs.cni, environment: call.environment, input: input, killingAt: last)
+            try run(try Programs.cni, environment: call.environment, input: input, next: next)
         }
     }
 
     /// On one thread: only the one that traces may ask for anything.
     private static func run(
-        _ program: String, environment: [String: String], input: [UInt8], killingAt last: Int? = nil
+        _ program: String, environment: [String: String], input: [UInt8], next: (Int) -> Next = { _ in .goOn }
     ) throws(SystemError) -> Outcome {
         // The shell waits until it is traced, and becomes the program then.
         let child = try Spawned(
@@ -82,7 +105,7 @@ package enum Stepper {
                 isInside.toggle()
                 if isInside {
                     count += 1
-                    if count == last {
+                    if next(count) == .kill {
                         kill(pid, SIGKILL)
                         continue
                     }

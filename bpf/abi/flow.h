@@ -94,7 +94,7 @@ struct fragment {
 	__be16 port[2]; /* source, destination */
 	__u8 echo;      /* ICMP: enum dp_echo of the datagram */
 	__u8 protocol;  /* of the transport */
-	__u8 pad[2];
+	__u16 options;  /* bytes in the first fragment, in front of the transport header */
 };
 enum dp_echo : __u8 {
 	DP_ECHO_NONE = 0,

@@ -7,6 +7,7 @@ struct ipv6_chain {
 	__u32 offset; /* of the header that `next` names, from the Ethernet header on */
 	__u32 room;   /* payload bytes from there */
 	__be32 fragment_id;
+	__u16 fragment_data; /* where what was cut begins, as `offset` */
 	__u16 fragment_offset;
 	__u8 next;
 	__u8 fragmented;
@@ -56,6 +57,7 @@ static __always_inline int skip_extensions(struct __sk_buff *skb, struct ipv6_ch
 				return -DP_DROP_IPV6_EXTENSION;
 			length = 8;
 			chain->fragmented = 1;
+			chain->fragment_data = chain->offset + length;
 			chain->fragment_offset = bpf_ntohs(ext->offset) & 0xfff8;
 			chain->more = bpf_ntohs(ext->offset) & 1;
 			chain->fragment_id = ext->id;

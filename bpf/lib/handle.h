@@ -27,6 +27,7 @@ static __always_inline int handle(struct __sk_buff *skb, const enum hook hook)
 		ret = flow_handle(skb, &packet, hook, &report);
 	if (unlikely(ret < 0))
 		return drop(skb, &packet, &report, -ret, hook);
+	fragment_keep(skb, &packet);
 	count(HOOK_IS_OUT(hook) ? DP_COUNT_FROM_POD : DP_COUNT_TO_POD, skb->len);
 	return ret;
 }

@@ -25,6 +25,7 @@ struct packet {
 	__u8 hop_limit;
 	__u8 fragmented;        /* 1: a part of a datagram */
 	__u8 fragment_protocol; /* as its fragment_key has it */
+	__u8 first;             /* of a datagram's parts, and a note of it is drafted */
 	__u8 relayed;           /* PACKET_ERROR: sent by a router, not by the end that the quoted packet went to */
 };
 

@@ -126,7 +126,9 @@ static __always_inline int parse_transport(struct __sk_buff *skb, struct packet 
 	return -DP_DROP_UNKNOWN_L4;
 }
 
-static __always_inline int parse_first_fragment(struct __sk_buff *skb, struct packet *p, __u32 offset, __u32 room)
+/* What was cut begins at `data`, and the transport header in it at `offset`. */
+static __always_inline int parse_first_fragment(struct __sk_buff *skb, struct packet *p, __u32 data, __u32 offset,
+						__u32 room)
 {
 	int ret = parse_transport(skb, p, offset, room);
 
@@ -134,7 +136,7 @@ static __always_inline int parse_first_fragment(struct __sk_buff *skb, struct pa
 	if (!ret && p->kind == PACKET_ERROR)
 		ret = -DP_DROP_INVALID_PACKET;
 	if (!ret)
-		fragment_remember(skb, p);
+		fragment_write_draft(skb, p, offset - data);
 	return ret;
 }
 
@@ -181,7 +183,7 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
 	p->fragment_protocol = ip->protocol;
 	if (offset)
 		return fragment_find(skb, p, offset);
-	return parse_first_fragment(skb, p, ETH_HLEN + header, total - header);
+	return parse_first_fragment(skb, p, ETH_HLEN + header, ETH_HLEN + header, total - header);
 }
 
 static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
@@ -233,7 +235,7 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
 	p->fragment_protocol = chain.fragment_next;
 	if (chain.fragment_offset)
 		return fragment_find(skb, p, chain.fragment_offset);
-	return parse_first_fragment(skb, p, chain.offset, chain.room);
+	return parse_first_fragment(skb, p, chain.fragment_data, chain.offset, chain.room);
 }
 
 /*

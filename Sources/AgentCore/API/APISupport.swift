@@ -36,11 +36,28 @@ extension Request {
     /// The JSON body. What is wrong with it is told by field.
     @concurrent
     func json<Body: Decodable>(_ type: Body.Type, _ context: APIContext) async throws -> Body {
+        let bytes = try await bytes(upTo: context.maxUploadSize)
         do {
-            return try await decode(as: type, context: context)
+            return try JSONDecoder().decode(type, from: Data(bytes))
         } catch let error as DecodingError {
             throw APIError(code: APIError.Code.badRequest, message: "the request's body: \(JSONText.describe(error))")
         }
+    }
+}
+
+extension Request {
+    /// The body, of which no more is read than that, whatever its header says.
+    @concurrent
+    private func bytes(upTo limit: Int) async throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        for try await part in body {
+            guard bytes.count + part.readableBytes <= limit else {
+                throw APIError(
+                    code: APIError.Code.tooLarge, message: "the request's body is larger than \(limit >> 20) MiB")
+            }
+            bytes += part.readableBytesView
+        }
+        return bytes
     }
 }
 
@@ -84,6 +101,7 @@ struct APIErrorMiddleware: RouterMiddleware {
         switch error.code {
         case APIError.Code.badRequest: .badRequest
         case APIError.Code.notFound: .notFound
+        case APIError.Code.tooLarge: .contentTooLarge
         case APIError.Code.conflict: .conflict
         case APIError.Code.notReady: .serviceUnavailable
         case APIError.Code.exhausted: HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage")

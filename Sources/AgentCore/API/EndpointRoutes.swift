@@ -13,7 +13,12 @@ struct EndpointRoutes {
         }
         router.post("/v1/endpoints/{container}/{interface}/attach") { request, context in
             let body = try await request.json(AttachRequest.self, context)
-            try await agent.attach(try key(context), ifindex: body.hostIfindex)
+            try await agent.attach(try key(context), ifindex: body.hostIfindex, attempt: body.attempt)
+            return try jsonResponse(EmptyReply())
+        }
+        router.post("/v1/endpoints/{container}/{interface}/release") { request, context in
+            let body = try await request.json(ReleaseRequest.self, context)
+            try await agent.release(try key(context), attempt: body.attempt)
             return try jsonResponse(EmptyReply())
         }
         router.get("/v1/endpoints/{container}/{interface}") { _, context in

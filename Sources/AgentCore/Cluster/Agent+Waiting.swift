@@ -22,10 +22,10 @@ extension Agent {
         let key = EndpointKey(containerID: request.containerID, interface: request.interface)
         lastTicket += 1
         let ticket = lastTicket
-        if waitingAdds.updateValue(ticket, forKey: key) != nil { bell.ring() }
-        defer { if waitingAdds[key] == ticket { waitingAdds[key] = nil } }
+        if waitingAdds.updateValue((ticket, request.attempt), forKey: key) != nil { bell.ring() }
+        defer { if waitingAdds[key]?.ticket == ticket { waitingAdds[key] = nil } }
         return try await trying("\(request.podNamespace)/\(request.podName)") {
-            guard waitingAdds[key] == ticket else {
+            guard waitingAdds[key]?.ticket == ticket else {
                 throw APIError(
                     code: APIError.Code.conflict, message: "endpoint \(key) was deleted, or added again, meanwhile",
                     retryable: true)
@@ -41,20 +41,22 @@ extension Agent {
     }
 
     /// `attach` as soon as the identity of the pod's labels is known.
-    func attachWhenKnown(_ key: EndpointKey, ifindex: UInt32) async throws {
+    func attachWhenKnown(_ key: EndpointKey, ifindex: UInt32, attempt: String?) async throws {
         let number = endpointTable[key]?.number
         try await trying(endpointTable[key]?.podText ?? key.description) {
-            guard let record = endpointTable[key], record.state != .ready else {
-                return .done(try attachNow(key, ifindex: ifindex))
+            guard let record = endpointTable[key], record.state != .ready, record.isOf(attempt) else {
+                return .done(try attachNow(key, ifindex: ifindex, attempt: attempt))
             }
             // It was deleted, and added again.
             guard record.number == number else { throw Self.unreserved(key) }
             let answer = policy.identity(of: record)
             if let missing = missing(answer) { return .missing(missing) }
             if case .known(let identity) = answer { _ = endpointTable.setIdentity(identity, of: key) }
-            return .done(try attachNow(key, ifindex: ifindex))
+            return .done(try attachNow(key, ifindex: ifindex, attempt: attempt))
         } giveUp: {
-            if let record = endpointTable[key], record.number == number, record.state != .ready { undo(record) }
+            if let record = endpointTable[key], record.number == number, record.state != .ready, record.isOf(attempt) {
+                undo(record)
+            }
         }
     }
 

@@ -23,7 +23,7 @@ extension Agent {
         try validate(request)
         // A deletion that the plugin could only write down comes before this.
         if Tombstone(key).takeBack(in: settings.runDirectory.path) { try delete(key) }
-        if endpointTable[key] != nil { return try reply(again: key, netns: request.netns) }
+        if endpointTable[key] != nil { return try reply(again: key, request) }
 
         guard let number = endpointTable.takeNumber() else {
             throw APIError(
@@ -41,7 +41,8 @@ extension Agent {
                 number: number, key: key, network: request.network, netns: request.netns,
                 podNamespace: request.podNamespace, podName: request.podName, podUID: request.podUID,
                 labels: request.labels, ipv4: addresses.ipv4, ipv6: addresses.ipv6,
-                hostInterface: key.hostInterfaceName, ifindex: nil, state: .pending, since: clock.seconds)
+                hostInterface: key.hostInterfaceName, ifindex: nil, state: .pending, attempt: request.attempt,
+                since: clock.seconds)
             try store.save(record)
             endpointTable.insert(record)
             poolsChanged = true
@@ -54,8 +55,11 @@ extension Agent {
     }
 
     /// The reply for an endpoint that exists; one whose veth had vanished is pending again.
-    private func reply(again key: EndpointKey, netns: String) throws -> AllocateReply {
-        guard let record = endpointTable.readd(key, netns: netns, at: clock.seconds) else {
+    private func reply(again key: EndpointKey, _ request: AllocateRequest) throws -> AllocateReply {
+        guard
+            let record = endpointTable.readd(
+                key, netns: request.netns, attempt: request.attempt, at: clock.seconds)
+        else {
             throw APIError(code: APIError.Code.internal, message: "endpoint \(key) is unknown", retryable: true)
         }
         do { try store.save(record) } catch { throw apiError(error, "endpoint \(key)") }

@@ -11,17 +11,24 @@ extension Agent {
     ///
     /// In a cluster it waits until the identity of the pod's labels, as they are then, is known.
     ///
-    /// - Parameter ifindex: of the host side of the veth.
-    /// - Throws: `APIError`; then an endpoint that was pending is gone with all that was reserved for it.
-    package func attach(_ key: EndpointKey, ifindex: UInt32) async throws {
-        guard settings.cluster != nil else { return try attachNow(key, ifindex: ifindex) }
-        try await attachWhenKnown(key, ifindex: ifindex)
+    /// - Parameters:
+    ///   - ifindex: of the host side of the veth.
+    ///   - attempt: the call of the plugin that made the reservation; nil: one that doesn't say.
+    /// - Throws: `APIError`; then an endpoint that was pending, and is this attempt's, is gone with all that was reserved for it.
+    package func attach(_ key: EndpointKey, ifindex: UInt32, attempt: String? = nil) async throws {
+        guard settings.cluster != nil else { return try attachNow(key, ifindex: ifindex, attempt: attempt) }
+        try await attachWhenKnown(key, ifindex: ifindex, attempt: attempt)
     }
 
     /// `attach` of what may be done now.
-    func attachNow(_ key: EndpointKey, ifindex: UInt32) throws {
+    func attachNow(_ key: EndpointKey, ifindex: UInt32, attempt: String?) throws {
         let datapath = try requireDatapath()
         guard let record = endpointTable[key] else { throw Self.unreserved(key) }
+        guard record.isOf(attempt) else {
+            throw APIError(
+                code: APIError.Code.conflict,
+                message: "endpoint \(key) (\(record.podText)) was added again meanwhile", retryable: true)
+        }
         if record.state == .ready, record.ifindex == ifindex { return }
         if record.state == .ready {
             // The pod that runs is no business of whoever asks for another device.

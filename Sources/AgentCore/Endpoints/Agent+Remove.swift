@@ -20,6 +20,19 @@ extension Agent {
         }
     }
 
+    /// Takes back what a call of the plugin had reserved, its veth included. What another call has reserved since, and may
+    /// have wired, is none of its business.
+    /// - Throws: `APIError`; then the call can be made again.
+    package func release(_ key: EndpointKey, attempt: String) throws {
+        if waitingAdds[key]?.attempt == attempt { endWaiting(key) }
+        guard let record = endpointTable[key], record.attempt == attempt else { return }
+        do {
+            try remove(record)
+        } catch {
+            throw apiError(error, "endpoint \(key)")
+        }
+    }
+
     /// Removes every endpoint of a network that the runtime does not know any more.
     package func collectGarbage(network: String, keep: Set<EndpointKey>) throws -> GCReply {
         var removed: [EndpointKey] = []
@@ -39,8 +52,15 @@ extension Agent {
     /// Does what the plugin wrote down while no agent answered.
     package func takeTombstones() {
         do {
-            for key in try tombstones.take() {
-                do { try delete(key) } catch {
+            for tombstone in try tombstones.take() {
+                let key = tombstone.endpoint
+                do {
+                    if let attempt = tombstone.attempt {
+                        try release(key, attempt: attempt)
+                    } else {
+                        try delete(key)
+                    }
+                } catch {
                     logger.error("deletion failed", metadata: ["endpoint": "\(key)", "error": "\(error)"])
                 }
             }

@@ -25,13 +25,15 @@ package struct EndpointRecord: Hashable, Codable, Sendable {
     /// Of the host side of the veth; nil while pending.
     package var ifindex: UInt32?
     package var state: EndpointState
+    /// The last call of the plugin that reserved it; nil: one that didn't say.
+    package var attempt: String?
     /// When the present state began, seconds since 1970.
     package var since: Int64
 
     package init(
         number: UInt16, key: EndpointKey, network: String, netns: String, podNamespace: String, podName: String,
         podUID: String?, labels: [String: String]?, ipv4: IPAddress?, ipv6: IPAddress?, hostInterface: String,
-        ifindex: UInt32?, state: EndpointState, since: Int64
+        ifindex: UInt32?, state: EndpointState, attempt: String? = nil, since: Int64
     ) {
         self.number = number
         self.key = key
@@ -46,7 +48,14 @@ package struct EndpointRecord: Hashable, Codable, Sendable {
         self.hostInterface = hostInterface
         self.ifindex = ifindex
         self.state = state
+        self.attempt = attempt
         self.since = since
+    }
+
+    /// Whether that call of the plugin may go on with it; nil: one that doesn't say which it is.
+    package func isOf(_ attempt: String?) -> Bool {
+        guard let attempt, let own = self.attempt else { return true }
+        return own == attempt
     }
 
     package var addresses: [IPAddress] { [ipv4, ipv6].compactMap(\.self) }

@@ -76,9 +76,13 @@ package struct EndpointTable: Sendable {
         return record
     }
 
-    /// gone -> pending, for an ADD of the same container and interface; other states stay as they are.
-    package mutating func readd(_ key: EndpointKey, netns: String, at time: Int64) -> EndpointRecord? {
+    /// gone -> pending, for an ADD of the same container and interface; other states stay as they are. What is not ready
+    /// is this attempt's from now on.
+    package mutating func readd(
+        _ key: EndpointKey, netns: String, attempt: String? = nil, at time: Int64
+    ) -> EndpointRecord? {
         guard var record = records[key] else { return nil }
+        if record.state != .ready { record.attempt = attempt }
         if record.state == .gone {
             record.state = .pending
             record.since = time

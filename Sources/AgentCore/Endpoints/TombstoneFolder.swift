@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import AgentIPC
+package import AgentIPC
 import Kernel
 
 /// Notes of the CNI plugin about endpoints that were deleted while no agent answered.
@@ -14,8 +14,8 @@ package struct TombstoneFolder: Sendable {
 
     /// Takes every note: its file is removed first, so that what it asks for is done by whoever removed it, and once.
     /// Unreadable notes are removed too.
-    package func take() throws -> [EndpointKey] {
-        var keys: [EndpointKey] = []
+    package func take() throws -> [Tombstone] {
+        var taken: [Tombstone] = []
         for name in try Directory.namesIfThere(in: path) where !name.hasPrefix(".") {
             let file = "\(path)/\(name)"
             guard let bytes = try AtomicFile.readIfThere(file) else { continue }
@@ -23,8 +23,8 @@ package struct TombstoneFolder: Sendable {
                 try AtomicFile.remove(file)
                 continue
             }
-            if tombstone.takeBack(in: runDirectory) { keys.append(tombstone.endpoint) }
+            if tombstone.takeBack(in: runDirectory) { taken.append(tombstone) }
         }
-        return keys
+        return taken
     }
 }

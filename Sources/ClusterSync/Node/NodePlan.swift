@@ -88,7 +88,7 @@ struct NodePlan: Hashable, Sendable {
         guard let state else { return true }
         guard let told = status?.conditions?[NodeState.readyType] else { return false }
         let wanted = state.condition
-        return status?.health == state.word && status?.ipam == state.ipam && told.status == wanted.status && told.reason == wanted.reason
-            && told.message ?? "" == wanted.message ?? ""
+        return status?.health == state.word && status?.ipam == state.ipam && told.status == wanted.status
+            && told.reason == wanted.reason && told.message ?? "" == wanted.message ?? ""
     }
 }

@@ -85,7 +85,8 @@ final class NodeWriter: Sendable {
         let now = timestamp(.now)
         condition.lastTransitionTime = old?.status == condition.status ? old?.lastTransitionTime ?? now : now
         let status = StatusConfiguration(
-            metadata: .init(name: settings.nodeName), status: .init(health: state.word, ipam: state.ipam, conditions: [condition]))
+            metadata: .init(name: settings.nodeName),
+            status: .init(health: state.word, ipam: state.ipam, conditions: [condition]))
         try await client.apply(
             SkeinNode.resource, settings.nodeName, subresource: .status, status, manager: Self.manager, force: true)
     }

@@ -55,10 +55,10 @@ struct FolderReader: Sendable {
 
     /// Throws, and forgets nothing, if the folder can't be listed.
     mutating func look() throws(SystemError) -> Look {
-        let names = try Directory.names(in: path).filter(isWanted)
+        let names = try Directory.rawNames(in: path).map(Self.name).filter { isWanted($0.text) }
         var look = Look()
-        for name in names {
-            guard let (content, age) = read(name) else { continue }
+        for (name, isText) in names.sorted(by: { $0.text < $1.text }) {
+            guard let (content, age) = isText ? read(name) : Self.nameless else { continue }
             look.present.insert(name)
             let state = Self.state(of: content)
             if states[name] == state {
@@ -75,6 +75,27 @@ struct FolderReader: Sendable {
         states = states.filter { look.present.contains($0.key) }
         postponed = postponed.filter { look.present.contains($0.key) }
         return look
+    }
+
+    /// A name that is no text can't be opened by what a person reads of it, nor be remembered: it is an error to be put
+    /// right.
+    private static let nameless = (content: FileContent.unreadable("its name is not UTF-8: rename it"), age: Int64.max)
+
+    /// A file's name for people: what is not UTF-8 in it is written as `\xE9`.
+    private static func name(_ bytes: [UInt8]) -> (text: String, isText: Bool) {
+        if let text = String(validating: bytes, as: UTF8.self) { return (text, true) }
+        var text = ""
+        var rest = bytes[...]
+        while let first = rest.first {
+            let length = (1...min(4, rest.count)).first { String(validating: rest.prefix($0), as: UTF8.self) != nil }
+            if let length {
+                text += String(decoding: rest.prefix(length), as: UTF8.self)
+            } else {
+                text += (first < 16 ? "\\x0" : "\\x") + String(first, radix: 16, uppercase: true)
+            }
+            rest.removeFirst(length ?? 1)
+        }
+        return (text, false)
     }
 
     private func isWanted(_ name: String) -> Bool {

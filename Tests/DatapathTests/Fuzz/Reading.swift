@@ -21,6 +21,8 @@ struct Reading {
         var number: UInt8
         /// Bytes.
         var offset: Int
+        /// Of a first one: how far it tells what the datagram is.
+        var told = 0
     }
 
     /// The addresses of the packet; of an error, those of the packet that it quotes, the other way round.
@@ -83,6 +85,8 @@ struct Reading {
             if offset > 0 { return }
         }
         guard readTransport(frame, start + header, end: start + total) else { return nil }
+        let told = transportHeader
+        fragment?.told = told
     }
 
     /// RFC 8200, 3 and 4.
@@ -97,6 +101,7 @@ struct Reading {
         guard source != destination, !source.isIPv4, !destination.isIPv4 else { return nil }
         number = frame[start + 6]
         var next = start + 40
+        var data = next
         var count = 0
         while [0, 43, 44, 51, 60].contains(number) {
             // Six are walked over; the first hop's options come first or not at all.
@@ -116,6 +121,7 @@ struct Reading {
                 isWhole = field & 0xfff9 == 0
             }
             guard next + length <= end else { return nil }
+            if number == 44 { data = next + length }
             number = frame[next]
             next += length
             count += 1
@@ -129,7 +135,12 @@ struct Reading {
             if fragment.offset > 0 { return }
         }
         guard readTransport(frame, next, end: end) else { return nil }
+        let told = next - data + transportHeader
+        fragment?.told = told
     }
+
+    /// Without TCP's options.
+    private var transportHeader: Int { number == 6 ? 20 : number == 132 ? 16 : 8 }
 
     /// RFC 6946: a fragment header on a packet that was not cut.
     private var isWhole = false

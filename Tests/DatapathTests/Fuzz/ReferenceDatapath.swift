@@ -87,6 +87,8 @@ struct ReferenceDatapath {
         var number: UInt8
         var sourcePort, destinationPort: UInt16
         var asks: Bool?
+        /// No later part may say otherwise.
+        var told: Int
     }
 
     var tables = TableState()
@@ -117,8 +119,9 @@ struct ReferenceDatapath {
             else { return false }
             guard case .pod = side(ends.source) else { return node(of: ends.destination) != 0 }
         }
-        guard var packet = Reading(frame), resolve(&packet, place) else { return false }
-        return decide(packet, frame, place)
+        guard var packet = Reading(frame), resolve(&packet, place), decide(packet, frame, place) else { return false }
+        note(packet, place)
+        return true
     }
 
     private func noteID(_ packet: Reading, _ fragment: Reading.Fragment, _ place: Place) -> NoteID {
@@ -132,18 +135,20 @@ struct ReferenceDatapath {
             number: fragment.number)
     }
 
-    /// A later fragment is what its first one was. False if that one was not seen.
-    private mutating func resolve(_ packet: inout Reading, _ place: Place) -> Bool {
-        guard let fragment = packet.fragment else { return true }
-        guard fragment.offset > 0 else {
-            notes[noteID(packet, fragment, place)] = Note(
-                number: packet.number, sourcePort: packet.sourcePort, destinationPort: packet.destinationPort,
-                asks: packet.asks)
-            return true
-        }
+    /// Of a first fragment that was let through.
+    private mutating func note(_ packet: Reading, _ place: Place) {
+        guard let fragment = packet.fragment, fragment.offset == 0 else { return }
+        notes[noteID(packet, fragment, place)] = Note(
+            number: packet.number, sourcePort: packet.sourcePort, destinationPort: packet.destinationPort,
+            asks: packet.asks, told: fragment.told)
+    }
+
+    /// A later fragment is what its first one was. False if that one was not let through.
+    private func resolve(_ packet: inout Reading, _ place: Place) -> Bool {
+        guard let fragment = packet.fragment, fragment.offset > 0 else { return true }
         guard let note = notes[noteID(packet, fragment, place)] else { return false }
         // RFC 3128.
-        guard note.number != 6 || fragment.offset >= 20 else { return false }
+        guard fragment.offset >= note.told else { return false }
         packet.number = note.number
         packet.sourcePort = note.sourcePort
         packet.destinationPort = note.destinationPort
