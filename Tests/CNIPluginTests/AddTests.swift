@@ -253,7 +253,7 @@ private let key = PluginTestCase.key
 
     /// Where the runtime lost its patience with a call that hangs, deleted, and added again.
     enum Late: CaseIterable {
-        case beforeCreating, beforeConfiguring, beforeBringingUp
+        case beforeConfiguring, beforeBringingUp
     }
 
     @Test(arguments: Late.allCases, [true, false])
@@ -270,14 +270,6 @@ private let key = PluginTestCase.key
                 wiring.podLinks["eth0"] = host
             }
             switch late {
-            case .beforeCreating:
-                wiring.beforeCreating = {
-                    // The agent has answered the late call before.
-                    _ = eventually { agent.endpoints[key] != nil }
-                    addAgain()
-                }
-                // A device that is down can't be told from what a killed call has left.
-                if !isRunning { return }
             case .beforeConfiguring: wiring.beforeConfiguring = { addAgain() }
             case .beforeBringingUp:
                 wiring.fault = ("bringUpHost", WiringError(.failed, "set link: no such device"))
@@ -287,6 +279,17 @@ private let key = PluginTestCase.key
             #expect(agent.endpoints == [key: isRunning ? .ready : .pending])
             #expect(wiring.hostLinks == [host: isRunning])
             #expect(wiring.podLinks == ["eth0": host])
+        }
+    }
+
+    @Test func `a device that is up is no leftover`() throws {
+        try withPlugin { test in
+            // The agent answered this call before the one that was faster came.
+            test.wiring.hostLinks[host] = true
+            test.wiring.podLinks["eth0"] = host
+            #expect(PluginTestCase.code(test.run("ADD")) == 102)
+            #expect(test.wiring.hostLinks == [host: true])
+            #expect(test.wiring.podLinks == ["eth0": host])
         }
     }
 
