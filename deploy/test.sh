@@ -28,9 +28,9 @@ run() {
 if [ $# -gt 0 ]; then
     run "$@"
 else
-    run --skip '^(AgentCoreTests|KubeClientTests|ClusterSyncTests|OperatorCoreTests|DatapathTests|NetnsTests)\.'
+    run --skip '^(AgentCoreTests|KubeClientTests|ClusterSyncTests|ClusterScopeTests|OperatorCoreTests|DatapathTests|NetnsTests)\.'
     run --filter '^AgentCoreTests\.'
-    run --filter '^(KubeClientTests|ClusterSyncTests)\.'
+    run --filter '^(KubeClientTests|ClusterSyncTests|ClusterScopeTests)\.'
     run --filter '^OperatorCoreTests\.'
     run --filter '^DatapathTests\.'
     run --filter '^NetnsTests\.'

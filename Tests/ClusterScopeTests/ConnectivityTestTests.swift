@@ -1,9 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import KubeClient
 import KubeTestSupport
 import Synchronization
 import Testing
 
-// SPDX-License-Identifier: Apache-2.0
 @testable import ClusterScope
 
 /// A cluster whose pods run at once, and whose network does what two policies say: np-client-ingress, and
@@ -144,7 +144,7 @@ private final class FakeNetwork: Sendable {
 
     @Test func `a network without policy fails where somebody should be refused, and says who`() async throws {
         var settings = settings()
-        settings.timeout = .milliseconds(100)
+        settings.timeout = .seconds(3)
         let network = try FakeNetwork(obeys: false)
         let report = try await run(network, settings)
         #expect(report.results.map(\.outcome) == [.passed, .skipped, .failed, .failed])
@@ -158,7 +158,7 @@ private final class FakeNetwork: Sendable {
 
     @Test func `what is to be kept is kept as it is at the first failure`() async throws {
         var settings = settings(keeps: true)
-        settings.timeout = .milliseconds(100)
+        settings.timeout = .seconds(3)
         let network = try FakeNetwork(obeys: false)
         let report = try await run(network, settings)
         #expect(report.results.map(\.outcome) == [.passed, .skipped, .failed])
@@ -169,7 +169,7 @@ private final class FakeNetwork: Sendable {
 
     @Test func `a policy that agents don't enforce fails with their words`() async throws {
         var settings = settings()
-        settings.timeout = .milliseconds(100)
+        settings.timeout = .seconds(3)
         let report = try await run(try FakeNetwork(enforced: "False"), settings)
         #expect(report.results[3].notes == ["SkeinNetworkPolicy t/scenario is not enforced: node one: no"])
     }

@@ -1,9 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import Foundation
 import KubeTestSupport
 import Subprocess
 import Testing
 
-// SPDX-License-Identifier: Apache-2.0
 @testable import ClusterScope
 
 @Suite(.enabled(if: ["bash", "curl"].allSatisfy { FileManager.default.isExecutableFile(atPath: "/usr/bin/\($0)") }))

@@ -1,9 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import KubeClient
 import KubeTestSupport
 import Synchronization
 import Testing
 
-// SPDX-License-Identifier: Apache-2.0
 @testable import ClusterScope
 
 @Suite struct ClusterStatusTests {

@@ -1,8 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import KubeClient
 import KubeTestSupport
 import NetTypes
 
-// SPDX-License-Identifier: Apache-2.0
 @testable import ClusterScope
 
 func address(_ text: String) -> IPAddress { IPAddress(text) ?? .unspecifiedIPv4 }

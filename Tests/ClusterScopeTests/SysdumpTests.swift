@@ -1,8 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import KubeClient
 import KubeTestSupport
 import Testing
 
-// SPDX-License-Identifier: Apache-2.0
 @testable import ClusterScope
 
 @Suite struct RedactionTests {

@@ -1,9 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import KubeTestSupport
 import Subprocess
 import SystemPackage
 import Testing
 
-// SPDX-License-Identifier: Apache-2.0
 @testable import ClusterScope
 
 @Suite struct UstarTests {
