@@ -91,7 +91,7 @@ echo "agents and operator"
 in_namespace delete daemonset/skein-agent deployment/skein-operator --ignore-not-found --cascade=foreground --wait
 # The objects are gone then; a pod may take a moment more, and one of a node that is away a long time.
 deadline=$((SECONDS + timeout))
-while in_namespace get pods -l app.kubernetes.io/name=skein-agent -o name | grep -q .; do
+while [ -n "$(in_namespace get pods -l app.kubernetes.io/name=skein-agent -o name)" ]; do
     [ "$SECONDS" -lt "$deadline" ] || { echo "some agents do not end" >&2; break; }
     sleep 0.5
 done
@@ -101,12 +101,13 @@ in_namespace delete pods -l app.kubernetes.io/name=skein-uninstall --ignore-not-
 nodes=$(k get nodes -o 'jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}')
 for node in $nodes; do node_pod "$node"; done | k create -f - >/dev/null
 deadline=$((SECONDS + timeout))
-while phases | grep -Eqv ' (Succeeded|Failed)$'; do
+# Into a variable first: to whoever stops reading early a writer's end is a failure.
+while states=$(phases) && grep -Eqv ' (Succeeded|Failed)$' <<<"$states"; do
     [ "$SECONDS" -lt "$deadline" ] || break
     sleep 0.5
 done
-phases | sed 's/^/   /'
-if phases | grep -qv ' Succeeded$'; then
+sed "s/^/   /" <<<"$states"
+if grep -qv ' Succeeded$' <<<"$states"; then
     in_namespace logs -l app.kubernetes.io/name=skein-uninstall --prefix --tail 5 >&2 || true
     echo "not all of them: call this again when they are back" >&2
     exit 1

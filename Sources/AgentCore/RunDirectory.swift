@@ -19,6 +19,8 @@ package struct RunDirectory: Sendable {
     package var manifests: String { path + "/manifests" }
     /// Last good versions of the deny lists.
     package var denyLists: String { path + "/deny-lists" }
+    /// What was known last of the cluster.
+    package var cluster: String { path + "/cluster" }
     package var lock: String { path + "/agent.lock" }
     package var socket: String { path + "/agent.sock" }
 
@@ -42,7 +44,7 @@ package struct RunDirectory: Sendable {
     /// Removes all of it, as for an uninstallation, but for the records of endpoints: pods that still run are adopted by
     /// them when an agent comes back. The folder itself stays if anything is left in it.
     package func remove() throws(SystemError) {
-        for folder in [deleted, manifests, denyLists] { try Directory.removeTree(folder) }
+        for folder in [deleted, manifests, denyLists, cluster] { try Directory.removeTree(folder) }
         try SystemError.ignoring(.notEmpty) { () throws(SystemError) in try Directory.remove(endpoints) }
         for file in [pools, socket, lock] { try AtomicFile.remove(file) }
         // A container has it as a mount point.

@@ -24,11 +24,16 @@ enum SourceFactory {
             configuration, options: ClientOptions(version: SkeinAgent.version), logger: logger)
         let settings = ClusterSettings(
             nodeName: cluster.nodeName, copiesPodCIDRs: cluster.podRanges == .kubernetes,
-            cacheDirectory: directory.path + "/cluster")
+            cacheDirectory: directory.cluster)
         let connection = ClusterConnection(client, settings: settings, logger: logger)
         let server = configuration.servers.map(\.description).joined(separator: ", ")
         var reports = SourceReports()
-        reports.cluster = { ClusterReport(server: server, refused: connection.source.refusals) }
+        reports.cluster = {
+            let outage = client.outage
+            return ClusterReport(
+                server: server, awaySince: outage?.since, problem: outage?.problem,
+                refused: connection.source.refusals)
+        }
         return AgentSource(
             resources: connection.source, reports: reports, directory: connection.directory,
             readiness: connection.directory, services: [connection.directory])

@@ -186,6 +186,10 @@ struct RunLockTests {
         let directory = RunDirectory(folder.path + "/run")
         try directory.prepare()
         try Tombstone(TestNode.key("a")).write(in: directory.path)
+        for folder in [directory.manifests, directory.denyLists, directory.cluster] {
+            try Directory.create(folder)
+            try AtomicFile.write([], to: folder + "/some")
+        }
         _ = try directory.takeLock()
         try directory.remove()
         #expect(folder.names(in: "").isEmpty)

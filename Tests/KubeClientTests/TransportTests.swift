@@ -211,6 +211,32 @@ import Testing
         }
     }
 
+    @Test func `an outage lasts from the first request without an answer to the next one with any`() async throws {
+        let dead = try await Self.deadPort()
+        try await FakeServer.with(answer: { _ in .status(500, "InternalError") }) { server in
+            let answering = ClusterConfiguration(servers: [.loopback(server.port)])
+            try await APIClient.with(answering, options: .test(), logger: quiet) { client in
+                #expect(client.outage == nil)
+                _ = try? await client.bytes(at: "/x")
+                #expect(client.outage == nil, "no success, but an answer")
+            }
+            // The second server answers when it is asked.
+            let both = ClusterConfiguration(servers: [.loopback(dead), .loopback(server.port)])
+            try await APIClient.with(both, options: .test(), logger: quiet) { client in
+                _ = try? await client.bytes(at: "/x")
+                #expect(client.outage == nil)
+            }
+        }
+        let silent = ClusterConfiguration(servers: [.loopback(dead)])
+        try await APIClient.with(silent, options: .test(), logger: quiet) { client in
+            _ = try? await client.bytes(at: "/x")
+            let first = try #require(client.outage)
+            #expect(first.problem.contains("127.0.0.1:\(dead)"))
+            _ = try? await client.bytes(at: "/x")
+            #expect(client.outage?.since == first.since)
+        }
+    }
+
     @Test func `a server that takes the request and says nothing times out`() async throws {
         var options = ClientOptions.test()
         options.requestTimeout = .milliseconds(200)

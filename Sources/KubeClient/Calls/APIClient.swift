@@ -15,6 +15,9 @@ package final class APIClient: Sendable {
         namespace = configuration.namespace
     }
 
+    /// Nil: the API server answered last, whatever it said, or was not asked yet.
+    package var outage: Outage? { transport.outage }
+
     /// Ends what is still under way.
     package func shutdown() async {
         await transport.shutdown()

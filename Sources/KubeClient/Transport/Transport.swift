@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import AsyncHTTPClient
+import FoundationEssentials
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -24,6 +25,10 @@ final class Transport: Sendable {
     /// The last identity that came with a credential, made ready.
     private let issued = Mutex<(identity: ClusterTLS.Identity, configuration: TLSConfiguration)?>(nil)
     private let generator = Mutex(SystemRandomNumberGenerator())
+    private let state = Mutex<Outage?>(nil)
+
+    /// Nil: some server answered last, or nobody was asked yet.
+    var outage: Outage? { state.withLock { $0 } }
 
     init(_ configuration: ClusterConfiguration, options: ClientOptions, logger: Logger) throws {
         precondition(!configuration.servers.isEmpty, "a cluster has at least one server")
@@ -139,6 +144,20 @@ final class Transport: Sendable {
     // MARK: One server after the other
 
     private func send(_ request: APIRequest, credential: Credential) async throws -> HTTPClientResponse {
+        do {
+            let response = try await sendToAny(request, credential: credential)
+            state.withLock { $0 = nil }
+            return response
+        } catch let error as KubeError {
+            state.withLock { outage in
+                let since = outage?.since ?? Int64(Date.now.timeIntervalSince1970)
+                outage = Outage(since: since, problem: "\(error)")
+            }
+            throw error
+        }
+    }
+
+    private func sendToAny(_ request: APIRequest, credential: Credential) async throws -> HTTPClientResponse {
         var unreached: [String] = []
         let order = ring.withLock { $0.order }
         for index in order {
