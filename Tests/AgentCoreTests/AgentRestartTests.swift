@@ -2,6 +2,7 @@
 import AgentCore
 import AgentIPC
 import Datapath
+import Kernel
 import Model
 import NetTypes
 import PolicyEngine
