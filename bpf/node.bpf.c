@@ -84,23 +84,32 @@ static __always_inline bool is_own_pod(const struct dp_addr *addr)
 
 /*
  * What a pod sends was judged on its way out of the pod, and goes on. But what
- * came by way of the stack may have been translated there: then it is judged
- * now, when it is known to whom it goes. Returns 0 or -DP_DROP_*.
+ * came by way of the stack may have been translated there, also to the ends of
+ * a connection that did not: it is judged now, when it is known to whom it
+ * goes. Returns 0 or -DP_DROP_*.
  */
 static __always_inline int judge_out(struct __sk_buff *skb, const struct packet *p, struct report *report)
 {
-	const struct flow *flow = bpf_map_lookup_elem(&flows, &p->key);
-	struct side to = {};
+	const struct dp_state *st = at(&state, 0);
+	const __u8 src = p->src & 1;
+	struct flow *flow;
+	bool direct, opens;
+	__u32 epoch;
 	int ret;
 
-	if (flow && flow->end[p->src & 1].endpoint) {
-		if (flow->end[!(p->src & 1)].ifindex)
-			return 0;
-		/* By way of the stack, and as it was. An address of a service that nobody translates is nobody's. */
-		side_of_address(addr_of(p, !p->src), p->v4, flow->epoch, &to);
-		return to.kind == SIDE_SERVICE ? -DP_DROP_UNKNOWN_TARGET : 0;
+	if (!st)
+		return -DP_DROP_NO_CONFIG;
+	epoch = READ_ONCE(st->epoch);
+	flow = bpf_map_lookup_elem(&flows, &p->key);
+	direct = flow && flow->end[src].endpoint;
+	opens = p->kind == PACKET_OPENING && !direct;
+	if (flow && flow->epoch == epoch && !opens &&
+	    (direct ? !!flow->end[!src].ifindex : flow_at_home(skb, p, flow, HOOK_TO_UPLINK))) {
+		if (!direct && p->kind != PACKET_ERROR)
+			flow_touch(flow, p);
+		return flow->drop ? flow_refused(flow, p, report) : 0;
 	}
-	ret = flow_handle(skb, p, HOOK_TO_UPLINK, report);
+	ret = flow_judge(skb, p, opens ? NULL : flow, epoch, HOOK_TO_UPLINK, report);
 	return ret < 0 ? ret : 0;
 }
 
@@ -118,9 +127,9 @@ static __always_inline int handle_out(struct __sk_buff *skb, struct packet *p, s
 	if (stays && !pod)
 		return ON;
 	ret = parse(skb, p);
-	/* Not understood, so not to be translated: a pod's must not get out as it is. */
+	/* Not understood, so neither judged nor translated: a pod's must not get out as it is. */
 	if (ret < 0)
-		return !stays && from_pod(skb) ? ret : ON;
+		return pod || (!stays && from_pod(skb)) ? ret : ON;
 	if (pod) {
 		ret = judge_out(skb, p, report);
 		if (ret < 0)

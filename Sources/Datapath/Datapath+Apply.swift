@@ -63,13 +63,15 @@ extension Datapath {
         }
         report.bumped = !live.isEmpty || changes.judgeAgain
 
+        if !live.isEmpty || !changes.removedRows.isEmpty {
+            leftover = Leftover(views: live, rows: changes.removedRows, needsGrace: true)
+        }
         for address in changes.removedPeers where try set.pods.delete(dp_addr(address)) { report.removed += 1 }
         for prefix in changes.removedPrefixes where try set.cidrs.delete(cidr_key(prefix)) { report.removed += 1 }
         for number in changes.removedIdentities where try set.identities.delete(number) { report.removed += 1 }
-        if !live.isEmpty || !changes.removedRows.isEmpty {
-            leftover = Leftover(views: live, rows: changes.removedRows, needsGrace: true)
-            report.removed += changes.removedRows.count
-        }
+        // Who was judged between the switch and here may have been judged as one that is gone now.
+        if report.removed > 0, changes.judgeAgain { shared.bump(by: 2) }
+        report.removed += changes.removedRows.count
         return report
     }
 

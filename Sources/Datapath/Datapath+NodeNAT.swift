@@ -20,7 +20,8 @@ extension Datapath {
             for name in ["nat", "node_fragments", "nat_counters"] { try BPFPin.remove(paths.shared(name)) }
             return
         }
-        if masquerading == nil, !wanted.uplinks.isEmpty {
+        let isNew = masquerading == nil
+        if isNew, !wanted.uplinks.isEmpty {
             masquerading = try Masquerading(
                 configuration, settings: configuration.settings(tickShift: clock.shift), sharing: object, paths)
         }
@@ -29,6 +30,8 @@ extension Datapath {
             for uplink in wanted.uplinks where try !isAttached(uplink, masquerading) {
                 try attach(masquerading, to: uplink)
             }
+            // An earlier start's programs judged by its rules until now.
+            if isNew { judgeAgain() }
         }
         let names = Set(wanted.uplinks.map(\.name))
         try detachNodePrograms { names.contains($0) }

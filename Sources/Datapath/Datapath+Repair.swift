@@ -11,6 +11,8 @@ extension Datapath {
     package func verifyAndRepair(against desired: Changeset) throws -> RepairReport {
         try settle()
         var report = RepairReport()
+        // Also when the rest fails: what was judged by what was wrong is not to last.
+        defer { if !report.repaired.isEmpty { judgeAgain() } }
         try repairRows(desired, &report)
         repairClasses(desired, &report)
         try repairPrefixes(desired, &report)
@@ -20,7 +22,6 @@ extension Datapath {
         repairViews(desired, &report)
         try repairLinks(&report)
         try repairNodeNAT(&report)
-        if !report.repaired.isEmpty { judgeAgain() }
         return report
     }
 
@@ -31,8 +32,10 @@ extension Datapath {
             let reference = PolicyRowReference(key)
             unexpected.remove(reference)
             guard let actual = try set.policy.lookup(reference.key), matches(actual, row) else {
-                try removeRow(key)
+                // In its place: without it the row for everybody would decide.
+                let old = portTables.removeValue(forKey: reference) ?? []
                 _ = try addRow(key, row)
+                for port in old { _ = try set.ports.delete(port) }
                 report.repaired.append(
                     "policy: row of policy \(key.policy), class \(key.classID), \(key.direction)")
                 continue

@@ -73,7 +73,7 @@ package struct OverlayDevice: Hashable, Sendable {
 package struct DatapathConfiguration: Hashable, Sendable {
     /// Folder in a mounted bpf file system for the pins, as `/sys/fs/bpf/skein`. Made when missing.
     package var pinDirectory: String
-    /// Folder with `endpoint.bpf.o`, `node.bpf.o` and `xdp.bpf.o`.
+    /// Folder with `endpoint.bpf.o`, `node.bpf.o`, `overlay.bpf.o` and `xdp.bpf.o`.
     package var objectDirectory: String
     package var sizes = MapSizes()
     /// Events a CPU may report in a tick (about a second); 0 turns events off.

@@ -64,7 +64,7 @@ struct PolicyTable: Sendable {
     private var added: [UInt32] = []
 
     /// The bits of a view's policy word below the flags.
-    static let numberLimit: UInt32 = 1 << 30
+    static let numberLimit: UInt32 = 1 << 28
 
     var count: Int { places.count }
 

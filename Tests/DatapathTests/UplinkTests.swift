@@ -143,6 +143,20 @@ import Testing
             #expect(back.passes)
             #expect(back.destination?.address == lab.a.address(family))
             #expect(try lab.deliver(asked.fromServer(.synAck), to: lab.a).action == .pass)
+            // Nor is it any use to have spoken to it directly before.
+            let direct = Talk(client: asked.client, server: backend.address(family), sport: 41_000, dport: 8_080)
+            #expect(try lab.send(direct.opening, by: lab.a).action == .redirect)
+            #expect(try lab.leave(direct.opening).passes)
+            lab.datapath.judgeAgain()
+            #expect(try lab.leave(direct.fromClient(.push)).passes)
+            #expect(try lab.flow(of: direct.opening)?.has(DP_FLOW_TRANSLATED) == false, "it is its pod's to write")
+            try lab.enforce([lab.a: TestPolicy(egress: [backend.classID(family): .only(.allow(.tcp, 81))])])
+            for flags in [TCPFlags.syn, .push] {
+                #expect(try lab.leave(direct.fromClient(flags)).isDrop(DP_DROP_POLICY_DENIED))
+            }
+            try lab.enforce([
+                lab.a: TestPolicy(egress: [backend.classID(family): .only(.allow(.tcp, 8_080))])
+            ])
             // What was allowed once is not for ever.
             #expect(try lab.leave(allowed.fromClient(.push)).passes)
             try lab.enforce([lab.a: .closed])

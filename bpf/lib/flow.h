@@ -121,6 +121,9 @@ static __always_inline int flow_judge(struct __sk_buff *skb, const struct packet
 	*report = j.report;
 	if (ret)
 		return ret < 0 ? ret : TC_ACT_OK;
+	/* An end that is reached directly: the entry is for the hook at its pod to write. */
+	if (hook == HOOK_TO_UPLINK && known && known->end[p->src & 1].endpoint)
+		return j.flow.drop ? -j.flow.drop : TC_ACT_OK;
 	if (j.flow.drop && !j.known) {
 		/* A refused connection is not worth an entry. */
 		count_hit(j.flow.cookie);

@@ -56,15 +56,17 @@ static __always_inline int sender_from_stack(struct __sk_buff *skb, const struct
 					     struct side *from, const struct flow *known)
 {
 	const struct dp_base_slots *base;
+	bool own;
 
 	side_of_address(addr_of(p, p->src), p->v4, epoch, from);
 	/*
 	 * This node's own process: an address of the node, received by no device,
-	 * and for what begins a flow a socket that it came from. That no device
-	 * received it is not enough: conntrack takes IPv6 packets apart again
-	 * that it has reassembled, and what comes out looks like our own.
+	 * in a flow that is the node's, or from a socket. That no device received
+	 * it is not enough: conntrack takes IPv6 packets apart again that it has
+	 * reassembled, and what comes out looks like our own.
 	 */
-	if (from->kind == SIDE_NODE && !skb->ingress_ifindex && (known || skb->sk)) {
+	own = known ? known->flags & DP_FLOW_FROM_NODE || answers_pod(p, known) : !!skb->sk;
+	if (from->kind == SIDE_NODE && !skb->ingress_ifindex && own) {
 		from->identity = DP_IDENTITY_HOST;
 		base = at(&base_slots, 0);
 		from->slot = base ? READ_ONCE(base->node) : 0;

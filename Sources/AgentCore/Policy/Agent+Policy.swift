@@ -109,9 +109,10 @@ extension Agent {
         datapath = fresh
         tellPolicies()
         for record in ready { attachAgain(record, to: fresh) }
+        // Before all connections are judged again: what the old programs say until then is not to last.
+        applyMasquerade(afresh: true)
         try fresh.finishStart(denyingOn: settings.denyListFolder == nil ? nil : settings.denyListDevice)
         applyDenyLists()
-        applyMasquerade(afresh: true)
     }
 
     /// One endpoint that can't be attached must not keep the others from it: the program on its veth, if there is one,

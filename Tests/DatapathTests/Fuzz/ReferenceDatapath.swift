@@ -252,10 +252,11 @@ struct ReferenceDatapath {
         case .to(_, let ingress):
             switch party.side {
             // BPF_PROG_TEST_RUN's packets all have a socket.
-            case .node where ingress == 0: return party
             case .node:
+                let isAnswer = known.map { $0.initiator != packet.source } ?? false
+                if ingress == 0, known?.isFromNode ?? true || isAnswer { return party }
                 // Translated by the stack: to a question's answer, or to hide somebody.
-                if let known, known.initiator != packet.source {
+                if isAnswer {
                     party.isByStack = true
                     return party
                 }
