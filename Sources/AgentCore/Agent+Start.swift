@@ -64,6 +64,8 @@ extension Agent {
                 logger.notice(
                     "endpoint forgotten", metadata: ["endpoint": "\(record.number)", "pod": "\(record.podText)"])
                 try store.remove(record.key)
+                // Nobody has swept its connections.
+                freedAddresses.formUnion(record.addresses)
             }
         }
         for link in strays.values {

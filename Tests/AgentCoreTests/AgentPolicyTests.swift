@@ -121,6 +121,23 @@ struct AgentPolicyTests {
         _ = try await agent.allocate(TestNode.request("late"))
     }
 
+    @Test func `a DEL that makes room brings the kernel up to date`() async throws {
+        let node = try TestNode()
+        let agent = try await node.startAgent([.allow(from: "web", to: "db")])
+        _ = try await node.addPod("web-1", to: agent, labels: ["app": "web"])
+        _ = try await node.addPod("db-1", to: agent, labels: ["app": "db"])
+        node.kernel.fail(.apply, times: -1)
+        node.kernel.fail(.make, times: -1)
+        await agent.apply([.allow(from: "nobody", to: "db")])
+        #expect(await !agent.problems().isEmpty)
+        node.kernel.fail(.apply, times: 0)
+        node.kernel.fail(.make, times: 0)
+        node.advance(seconds: 10)
+        try await agent.delete(TestNode.key("web-1"))
+        #expect(await agent.problems().isEmpty)
+        #expect(node.kernel.snapshot.attached.count == 1)
+    }
+
     @Test func `an ADD fails closed while the kernel is behind`() async throws {
         let node = try TestNode()
         let agent = try await node.startAgent()

@@ -80,6 +80,9 @@ struct AgentRestartTests {
         #expect(node.host.snapshot.deleted == [reply.hostInterface])
         #expect(node.folder.names(in: "run/deleted").isEmpty)
         #expect(node.folder.names(in: "run/endpoints").isEmpty)
+        // The next owner of its addresses does not get its connections.
+        _ = await second.sweepFlows()
+        #expect(node.kernel.calls.contains(.forgetFlows(Set([reply.ipv4, reply.ipv6].compactMap(\.self)))))
     }
 
     @Test func `an ADD that is not through is forgotten, and asked to try again`() async throws {

@@ -98,6 +98,7 @@ extension Agent {
     /// Takes back what `allocate` and `attach` did. The plugin removes the veth, which is in its hands.
     func undo(_ record: EndpointRecord) {
         log(record, "detach") { try datapath?.removeEndpoint(record.number) }
+        _ = endpointTable.markGone(record.key, at: clock.seconds)
         policy.removeEndpoint(record.number)
         applyPolicyOrNote()
         log(record, "forget") { try store.remove(record.key) }

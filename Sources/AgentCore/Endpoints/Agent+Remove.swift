@@ -101,6 +101,8 @@ extension Agent {
     /// are nobody else's while any of it is left.
     private func remove(_ record: EndpointRecord) throws {
         try host.deleteLink(named: record.hostInterface)
+        // A kernel that is filled anew meanwhile does without it.
+        _ = endpointTable.markGone(record.key, at: clock.seconds)
         policy.removeEndpoint(record.number)
         applyPolicyOrNote()
         try datapath?.removeEndpoint(record.number)
