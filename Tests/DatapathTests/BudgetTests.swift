@@ -58,7 +58,7 @@ import Testing
 
     private static func measure() throws -> [Entry: Int] {
         var used: [Entry: Int] = [:]
-        for file in ["endpoint", "overlay"] {
+        for file in ["endpoint", "node", "overlay"] {
             for (name, config) in configurations {
                 var spec = try BPFSpec(path: Lab.objectDirectory + "/\(file).bpf.o")
                 try spec.setConfig(config)
@@ -67,16 +67,6 @@ import Testing
                     used[Entry(object: file, program: program, config: name)] =
                         try object.program(program).info().verifiedInstructions
                 }
-            }
-        }
-        // The node programs have no settings of their own.
-        for (name, config) in configurations where !name.hasPrefix("only-") {
-            var spec = try BPFSpec(path: Lab.objectDirectory + "/node.bpf.o")
-            try spec.setConfig(config)
-            let object = try spec.load()
-            for program in object.programNames {
-                used[Entry(object: "node", program: program, config: name)] =
-                    try object.program(program).info().verifiedInstructions
             }
         }
         let object = try BPFSpec(path: Lab.objectDirectory + "/xdp.bpf.o").load()

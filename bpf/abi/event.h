@@ -17,7 +17,7 @@ struct dp_event {
 	__be16 src_port, dst_port; /* ICMP: dst_port is type << 8 | code, network order */
 	__u32 src_identity, dst_identity;
 	__u32 cookie[2];                  /* rule that decided, by enum dp_direction; 0: none */
-	__u32 ifindex;                    /* host side of the veth it was seen on */
+	__u32 ifindex;                    /* where it was seen: a pod's veth, the overlay, a device to the outside */
 	__u32 length;                     /* of the packet, bytes with the Ethernet header */
 	__u16 src_endpoint, dst_endpoint; /* 0: none on this node */
 	__u8 type;                        /* enum dp_event_type */
@@ -25,12 +25,12 @@ struct dp_event {
 	__u8 protocol;
 	__u8 direction; /* enum dp_direction, of the endpoint that decided */
 	__u8 tcp_flags;
-	__u8 from_endpoint; /* 1: the packet came out of the pod at ifindex; 0: it was going in */
+	__u8 from_endpoint; /* 1: on its way from a pod of this node; 0: to one */
 	__u8 pad[2];
 };
 _Static_assert(sizeof(struct dp_event) == 80, "dp_event ABI");
 
-/* `counters` (per CPU): drops by reason for both programs, then these. */
+/* `counters` (per CPU): drops by reason and direction, then these. */
 enum dp_counter : __u32 {
 	DP_COUNT_DROP_FROM = 0,  /* + reason: dropped on the way out of a pod */
 	DP_COUNT_DROP_TO = 256,  /* + reason: dropped on the way into a pod */
