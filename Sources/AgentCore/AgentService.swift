@@ -17,9 +17,11 @@ package struct AgentService: Service {
     private let cniConfiguration: CNIConfiguration?
     private let denyLists: DenyListSource?
     private let lock: RunLock
+    private let pinLock: PinLock
     private let logger: Logger
 
-    /// - Throws: `RunDirectoryBusy` when another agent works on this run directory; errors of settings that contradict
+    /// - Throws: `RunDirectoryBusy` when another agent works on this run directory, `PinsBusy` when one does on these pins;
+    ///   errors of settings that contradict
     ///   each other.
     package init(
         settings: AgentSettings, datapath: DatapathConfiguration, source: AgentSource, logger: Logger,
@@ -40,6 +42,7 @@ package struct AgentService: Service {
         }
         try settings.runDirectory.prepare()
         lock = try settings.runDirectory.takeLock()
+        pinLock = try PinLock(datapath.pinDirectory)
         denyLists = settings.denyListFolder.map {
             DenyListSource(folder: $0, lastGoodDirectory: settings.runDirectory.denyLists, logger: logger)
         }

@@ -8,12 +8,13 @@ package import Logging
 /// without policy.
 package enum Uninstallation {
     /// - Parameter files: of others, such as the container runtime's configuration; no error where there is none.
-    /// - Throws: `RunDirectoryBusy` while an agent is running.
+    /// - Throws: `RunDirectoryBusy` or `PinsBusy` while an agent is running.
     package static func run(
         _ directory: RunDirectory, _ configuration: DatapathConfiguration, files: [String] = [], logger: Logger
     ) throws {
         try directory.prepare()
         let lock = try directory.takeLock()
+        let pinLock = try PinLock(configuration.pinDirectory)
         for file in files { try AtomicFile.remove(file) }
         let host = KernelHostNetwork()
         let devices = try host.links().filter(\.isPodLink).map(\.index)
@@ -22,6 +23,6 @@ package enum Uninstallation {
         try host.deleteLink(named: OverlayRequest.defaultName)
         try directory.remove()
         logger.notice("uninstalled", metadata: ["pins": "\(configuration.pinDirectory)", "files": "\(directory.path)"])
-        withExtendedLifetime(lock) {}
+        withExtendedLifetime((lock, pinLock)) {}
     }
 }

@@ -43,7 +43,8 @@ package struct AllocateRequest: Hashable, Codable, Sendable {
     package var podUID: String?
     /// Pod labels that came with the call. nil: the agent has to know them from elsewhere.
     package var labels: [String: String]?
-    /// Names this call of the plugin: what it has reserved is its own until another one asks for the same endpoint.
+    /// Names this call of the plugin: what it has reserved is its own until a later one asks for the same endpoint. Later
+    /// calls of one boot come after earlier ones in the order of texts.
     package var attempt: String?
 
     package init(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import AgentIPC
+import Glibc
 
 /// The CNI plugin: one call of the runtime, from environment and standard input to standard output and exit code.
 package struct Plugin {
@@ -34,11 +35,24 @@ package struct Plugin {
     /// Names this call to the agent.
     let attempt: String
 
-    /// - Parameter attempt: no other call's; nil: a random one.
+    /// - Parameter attempt: no other call's, and after those of earlier calls in the order of texts; nil: from the time
+    ///   since boot, and chance.
     package init(wiring: any PodWiring, timeouts: Timeouts = Timeouts(), attempt: String? = nil) {
         self.wiring = wiring
         self.timeouts = timeouts
-        self.attempt = attempt ?? String(UInt64.random(in: .min ... .max), radix: 16)
+        self.attempt = attempt ?? Self.digits(Self.nanosecondsSinceBoot) + Self.digits(.random(in: .min ... .max))
+    }
+
+    private static var nanosecondsSinceBoot: UInt64 {
+        var time = timespec()
+        guard unsafe clock_gettime(CLOCK_BOOTTIME, &time) == 0 else { return 0 }
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+
+    /// Sixteen.
+    private static func digits(_ number: UInt64) -> String {
+        let text = String(number, radix: 16)
+        return String(repeating: "0", count: 16 - text.count) + text
     }
 
     /// Does what the environment's CNI_COMMAND says. Never throws: an error is an outcome.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
+import Glibc
+import Kernel
 import NetTypes
 package import PolicyEngine
 
@@ -157,6 +159,9 @@ extension Datapath {
     /// A link or filter that somebody took away, whose pin is gone, or that still runs an earlier start's program, is made
     /// again.
     private func repairLinks(_ report: inout RepairReport) throws {
+        // Whoever removes pins may take their folder along.
+        try Directory.create(paths.links)
+        var failure: (any Error)?
         if try !overlayIsAttached() {
             try attachOverlay()
             report.repaired.append("links: overlay")
@@ -173,12 +178,27 @@ extension Datapath {
                 guard try !filtersAreThere(ifindex: known.ifindex, from: fromEndpoint, to: toEndpoint) else { continue }
             }
             do {
-                try attach(number)
+                try attachPatiently(number)
                 report.repaired.append("links: endpoint \(number)")
+            } catch let error as BPFError where error.errno == .noDevice {
+                // Whoever removes the endpoint says so.
+            } catch let error as SystemError where error.errno == .noDevice {
             } catch {
-                // The device is gone; whoever removes the endpoint says so.
+                failure = error
             }
         }
+        if let failure { throw failure }
+    }
+
+    /// A link whose pin was removed is there until the kernel has got round to it, which takes no longer than a grace period
+    /// of RCU.
+    private func attachPatiently(_ number: UInt16) throws {
+        for _ in 0..<50 {
+            do { return try attach(number) } catch let error as BPFError where error.errno == .exists {
+                usleep(20_000)
+            }
+        }
+        try attach(number)
     }
 }
 

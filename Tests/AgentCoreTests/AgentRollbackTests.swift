@@ -86,6 +86,13 @@ struct AgentRollbackTests {
         let late = node.host.addLink(first.hostInterface)
         if isDeleted { try await agent.delete(key) }
         let second = try await agent.allocate(Self.request("a", attempt: "2"))
+        // Asked before, and heard after it.
+        if !isReady {
+            let error = await #expect(throws: APIError.self) {
+                try await agent.allocate(Self.request("a", attempt: "1"))
+            }
+            #expect(error?.code == APIError.Code.conflict && error?.retryable == true)
+        }
         let ifindex = node.host.addLink(second.hostInterface)
         if isReady { try await agent.attach(key, ifindex: ifindex, attempt: "2") }
 

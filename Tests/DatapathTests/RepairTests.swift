@@ -2,6 +2,7 @@
 import BPF
 import CDatapathABI
 import Glibc
+import Kernel
 import NetTypes
 import PolicyEngine
 import TestSupport
@@ -112,6 +113,9 @@ struct Damage: Sendable, CustomTestStringConvertible {
         },
         Damage("a link's pin is gone", "links") { lab in
             try BPFPin.remove(lab.datapath.paths.link(lab.b.number, .to))
+        },
+        Damage("the links' folder is gone", "links") { lab in
+            try Directory.removeTree(lab.datapath.paths.links)
         },
     ]
 }

@@ -20,6 +20,15 @@ import Testing
         for pod in lab.pods { try lab.datapath.attach(pod.number) }
     }
 
+    @Test func `pins are one agent's at a time`() throws {
+        let pins = try PinMount()
+        var lock: PinLock? = try PinLock(pins.path)
+        #expect(throws: PinsBusy.self) { try PinLock(pins.path) }
+        withExtendedLifetime(lock) {}
+        lock = nil
+        _ = try PinLock(pins.path)
+    }
+
     @Test func `connections outlive the agent`() throws {
         try Lab.run { lab throws in
             try attachAll(lab)

@@ -20,6 +20,7 @@ extension Agent {
                 message: "K8S_POD_NAME is missing in CNI_ARGS: in a cluster every endpoint belongs to a pod")
         }
         let key = EndpointKey(containerID: request.containerID, interface: request.interface)
+        try requireLatest(request, key, after: waitingAdds[key]?.attempt)
         lastTicket += 1
         let ticket = lastTicket
         if waitingAdds.updateValue((ticket, request.attempt), forKey: key) != nil { bell.ring() }

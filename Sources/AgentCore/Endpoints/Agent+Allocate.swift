@@ -56,6 +56,9 @@ extension Agent {
 
     /// The reply for an endpoint that exists; one whose veth had vanished is pending again.
     private func reply(again key: EndpointKey, _ request: AllocateRequest) throws -> AllocateReply {
+        if let pending = endpointTable[key], pending.state == .pending {
+            try requireLatest(request, key, after: pending.attempt)
+        }
         guard
             let record = endpointTable.readd(
                 key, netns: request.netns, attempt: request.attempt, at: clock.seconds)
@@ -64,6 +67,13 @@ extension Agent {
         }
         do { try store.save(record) } catch { throw apiError(error, "endpoint \(key)") }
         return reply(for: record)
+    }
+
+    /// What a killed call has asked may be heard after what the next one did.
+    func requireLatest(_ request: AllocateRequest, _ key: EndpointKey, after latest: String?) throws {
+        guard let latest, let attempt = request.attempt, attempt < latest else { return }
+        throw APIError(
+            code: APIError.Code.conflict, message: "endpoint \(key) is being added by a later call", retryable: true)
     }
 
     private func reply(for record: EndpointRecord) -> AllocateReply {
