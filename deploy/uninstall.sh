@@ -106,7 +106,7 @@ while states=$(phases) && grep -Eqv ' (Succeeded|Failed)$' <<<"$states"; do
     [ "$SECONDS" -lt "$deadline" ] || break
     sleep 0.5
 done
-sed "s/^/   /" <<<"$states"
+echo "   ${states//$'\n'/$'\n   '}"
 if grep -qv ' Succeeded$' <<<"$states"; then
     in_namespace logs -l app.kubernetes.io/name=skein-uninstall --prefix --tail 5 >&2 || true
     echo "not all of them: call this again when they are back" >&2
