@@ -59,20 +59,11 @@ package final class RunLock: Sendable {
     /// - Throws: `RunDirectoryBusy` when another process has it.
     init(path: String, directory: String) throws {
         let file = try OwnedFD.open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
-        let raw = file.raw
-        // A process that was killed holds it until the kernel has taken it apart.
-        var attempts = 0
-        while flock(raw, LOCK_EX | LOCK_NB) != 0 {
-            guard errno == EWOULDBLOCK else { throw SystemError("flock", Errno(rawValue: errno), path) }
-            attempts += 1
-            if attempts < 20 {
-                usleep(100_000)
-                continue
-            }
+        guard try file.lock(path) else {
             let pid = String(decoding: try file.readAll(path), as: UTF8.self).split(separator: "\n").first
             throw RunDirectoryBusy(directory: directory, pid: pid.flatMap { Int32($0) })
         }
-        _ = ftruncate(raw, 0)
+        _ = ftruncate(file.raw, 0)
         try file.writeAll(Array("\(getpid())\n".utf8), path)
         self.file = file
     }

@@ -10,18 +10,11 @@ package final class PinLock: Sendable {
     /// Makes and mounts what is missing.
     ///
     /// - Parameter directory: as in `DatapathConfiguration.pinDirectory`.
-    /// - Throws: `PinsBusy` when another process has it, after two seconds: one that was killed holds it until the kernel
-    ///   has taken it apart.
+    /// - Throws: `PinsBusy` when another process has it.
     package init(_ directory: String) throws {
         try PinPaths(root: directory).makeFolders()
         let folder = try OwnedFD.open(directory, O_RDONLY | O_DIRECTORY)
-        var attempts = 0
-        while flock(folder.raw, LOCK_EX | LOCK_NB) != 0 {
-            guard errno == EWOULDBLOCK else { throw SystemError("flock", Errno(rawValue: errno), directory) }
-            attempts += 1
-            guard attempts < 20 else { throw PinsBusy(directory: directory) }
-            usleep(100_000)
-        }
+        guard try folder.lock(directory) else { throw PinsBusy(directory: directory) }
         self.folder = folder
     }
 }

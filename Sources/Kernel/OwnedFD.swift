@@ -63,3 +63,17 @@ extension OwnedFD {
         }
     }
 }
+
+extension OwnedFD {
+    /// Takes the lock of the whole file or folder, flock(2): free again when the descriptor is closed. False when another
+    /// has it for two seconds: a process that was killed holds it until the kernel has taken it apart. `context` goes into
+    /// errors.
+    package func lock(_ context: String) throws(SystemError) -> Bool {
+        for attempt in 0..<20 {
+            if attempt > 0 { usleep(100_000) }
+            if flock(raw, LOCK_EX | LOCK_NB) == 0 { return true }
+            guard errno == EWOULDBLOCK else { throw SystemError("flock", Errno(rawValue: errno), context) }
+        }
+        return false
+    }
+}
