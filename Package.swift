@@ -220,8 +220,8 @@ let package = Package(
         .executableTarget(
             name: "skein-scale",
             dependencies: [
-                "AgentAPI", "AgentIPC", "BPF", "BenchReport", "CDatapathABI", "Datapath", "KubeClient", "LineLogging",
-                "Model", "NetTypes", argumentParser, logging,
+                "BPF", "BenchReport", "CDatapathABI", "Datapath", "KubeClient", "LineLogging", "Model", "NetTypes",
+                argumentParser, logging,
             ],
             path: "Tests/Scale", swiftSettings: strict),
     ]

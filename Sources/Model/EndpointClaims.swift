@@ -54,18 +54,52 @@ package struct EndpointClaims: Sendable {
     private var slotsByName: [String: Int32] = [:]
     private var slotsByNode: [String: Set<Int32>] = [:]
     private(set) var claimants: [IPAddress: Claimants] = [:]
+    /// Whose claim is believed.
+    private var winners: [IPAddress: Origin] = [:]
     /// Claimed by somebody who is not believed.
     private(set) var disputed: Set<IPAddress> = []
-    /// What was believed before the update that is under way.
-    private var before: [IPAddress: Claim?] = [:]
+    /// To be looked at again by the update that is under way.
+    private var touched: Set<IPAddress> = []
+    /// What was believed of these before it.
+    private var before: [IPAddress: Claim] = [:]
 
     package init() {}
 
     /// How many addresses are claimed, believed or not.
     package var count: Int { claimants.count }
 
+    /// How many addresses are believed to be some pod's.
+    package var believedCount: Int { winners.count }
+
+    /// The addresses that are believed to be some pod's, in no order.
+    package var believed: some Collection<IPAddress> { winners.keys }
+
+    /// The addresses that are believed to be pods' of one node.
+    package func believed(of node: String) -> Set<IPAddress> {
+        let claimed = (slotsByNode[node] ?? []).compactMap { slots[Int($0)]?.slice.endpoints }.joined()
+        return Set(claimed.lazy.flatMap(\.addresses).filter { self[$0]?.node == node })
+    }
+
     /// What is believed of an address.
-    package subscript(address: IPAddress) -> Claim? { winningOrigin(of: address).flatMap(claim) }
+    package subscript(address: IPAddress) -> Claim? { winners[address].flatMap(claim) }
+
+    /// As ``update(nodes:slices:)``; gives only the addresses, in no order, which takes less memory.
+    package mutating func take(
+        nodes: [(name: String, node: ClusterNode?)] = [], slices: [(name: String, slice: EndpointSlice?)] = []
+    ) -> [IPAddress] {
+        for (name, node) in nodes { set(name, node) }
+        for (name, slice) in slices { set(name, slice) }
+        var changed: [IPAddress] = []
+        for address in touched {
+            let winner = winningOrigin(of: address)
+            winners[address] = winner
+            if isDisputed(address, winner: winner) { disputed.insert(address) } else { disputed.remove(address) }
+            if winner.flatMap(claim) != before[address] { changed.append(address) }
+        }
+        touched = []
+        before = [:]
+        return changed
+    }
 
     /// Takes in how nodes and slices are now; nil: they are gone. The addresses of which something else is believed than
     /// before, in order.
@@ -73,17 +107,7 @@ package struct EndpointClaims: Sendable {
     package mutating func update(
         nodes: [(name: String, node: ClusterNode?)] = [], slices: [(name: String, slice: EndpointSlice?)] = []
     ) -> [Change] {
-        for (name, node) in nodes { set(name, node) }
-        for (name, slice) in slices { set(name, slice) }
-        var changes: [Change] = []
-        for (address, old) in before {
-            let winner = winningOrigin(of: address)
-            if isDisputed(address, winner: winner) { disputed.insert(address) } else { disputed.remove(address) }
-            let now = winner.flatMap(claim)
-            if now != old { changes.append(Change(address: address, claim: now)) }
-        }
-        before = [:]
-        return changes.sorted { $0.address < $1.address }
+        take(nodes: nodes, slices: slices).sorted().map { Change(address: $0, claim: self[$0]) }
     }
 
     /// As ``update(nodes:slices:)``, with what of a batch is about nodes and slices.
@@ -148,8 +172,9 @@ package struct EndpointClaims: Sendable {
 
     // MARK: Changes
 
+    /// To be called before what is known of the address changes.
     private mutating func touch(_ address: IPAddress) {
-        if before[address] == nil { before[address] = .some(self[address]) }
+        if touched.insert(address).inserted { before[address] = self[address] }
     }
 
     private mutating func touch(slicesOf node: String) {

@@ -9,7 +9,7 @@ import Logging
 struct Scale: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "skein-scale", abstract: "Measures an agent in a large cluster.",
-        subcommands: [Fill.self, Ready.self, Measure.self])
+        subcommands: [Fill.self, Measure.self])
 }
 
 /// The API server to talk to.

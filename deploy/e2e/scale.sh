@@ -25,7 +25,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 programs=${SKEIN_BIN_DIR:-$here/../../build/bin}
 objects=${SKEIN_BPF_DIR:-$here/../../build/bpf}
 scale=${SKEIN_SCALE:-$here/../../.build/release/skein-scale}
-node=node1
+node=node1 health_port=9879
 # Beside what cluster.sh keeps, so that its end is that of all.
 folder=$run/scale
 read -r -a sizes <<<"${SIZES:-}"
@@ -57,14 +57,21 @@ driver() { # COMMAND ARGUMENTS...
 define_agent() {
     mkdir -p "$folder/run"
     process_define agent nsenter --net="$(netns_path "$node")" -- "$programs/skein-agent" --kubeconfig "$admin" \
-        --node-name "$node" --run-dir "$folder/run" --bpffs "$folder/bpf" --bpf-dir "$objects"
+        --node-name "$node" --run-dir "$folder/run" --bpffs "$folder/bpf" --bpf-dir "$objects" \
+        --health-port "$health_port"
+}
+
+agent_is_ready() {
+    # shellcheck disable=SC2016 # for the other shell
+    in_node bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf "GET /readyz HTTP/1.0\r\n\r\n" >&3 &&
+        read -r -t 5 line <&3 && [[ $line == *" 200 "* ]]' "$health_port"
 }
 
 # start_agent: sets `took` to the seconds until it serves ADD.
 start_agent() {
     local began=${EPOCHREALTIME/[.,]/}
     process_start agent
-    "$scale" ready --socket "$folder/run/agent.sock" || die_with_log agent "the agent does not come to be ready"
+    await 120 agent "the agent is ready" agent_is_ready
     printf -v took '%d.%06d' $(((${EPOCHREALTIME/[.,]/} - began) / 1000000)) \
         $(((${EPOCHREALTIME/[.,]/} - began) % 1000000))
 }
