@@ -28,14 +28,35 @@ package struct EndpointClaims: Sendable {
         let endpoint: Int32
     }
 
+    /// Who claims an address, and who of them is believed. There are as many as there are addresses, so the usual one takes
+    /// no more than it has to.
     enum Claimants {
-        case one(Origin)
-        case several([Origin])
+        case one(Origin, isBelieved: Bool)
+        case several([Origin], believed: Origin?)
+
+        /// Nobody is believed yet. Not empty.
+        init(_ origins: [Origin]) {
+            self = origins.count == 1 ? .one(origins[0], isBelieved: false) : .several(origins, believed: nil)
+        }
 
         var all: [Origin] {
             switch self {
-            case .one(let origin): [origin]
-            case .several(let origins): origins
+            case .one(let origin, _): [origin]
+            case .several(let origins, _): origins
+            }
+        }
+
+        var believed: Origin? {
+            switch self {
+            case .one(let origin, let isBelieved): isBelieved ? origin : nil
+            case .several(_, let believed): believed
+            }
+        }
+
+        func believing(_ origin: Origin?) -> Claimants {
+            switch self {
+            case .one(let only, _): .one(only, isBelieved: only == origin)
+            case .several(let origins, _): .several(origins, believed: origin)
             }
         }
     }
@@ -54,8 +75,6 @@ package struct EndpointClaims: Sendable {
     private var slotsByName: [String: Int32] = [:]
     private var slotsByNode: [String: Set<Int32>] = [:]
     private(set) var claimants: [IPAddress: Claimants] = [:]
-    /// Whose claim is believed.
-    private var winners: [IPAddress: Origin] = [:]
     /// Claimed by somebody who is not believed.
     private(set) var disputed: Set<IPAddress> = []
     /// To be looked at again by the update that is under way.
@@ -69,10 +88,12 @@ package struct EndpointClaims: Sendable {
     package var count: Int { claimants.count }
 
     /// How many addresses are believed to be some pod's.
-    package var believedCount: Int { winners.count }
+    package private(set) var believedCount = 0
 
     /// The addresses that are believed to be some pod's, in no order.
-    package var believed: some Collection<IPAddress> { winners.keys }
+    package var believed: some Sequence<IPAddress> {
+        claimants.lazy.filter { $0.value.believed != nil }.map(\.key)
+    }
 
     /// The addresses that are believed to be pods' of one node.
     package func believed(of node: String) -> Set<IPAddress> {
@@ -81,7 +102,7 @@ package struct EndpointClaims: Sendable {
     }
 
     /// What is believed of an address.
-    package subscript(address: IPAddress) -> Claim? { winners[address].flatMap(claim) }
+    package subscript(address: IPAddress) -> Claim? { claimants[address]?.believed.flatMap(claim) }
 
     /// As ``update(nodes:slices:)``; gives only the addresses, in no order, which takes less memory.
     package mutating func take(
@@ -92,7 +113,8 @@ package struct EndpointClaims: Sendable {
         var changed: [IPAddress] = []
         for address in touched {
             let winner = winningOrigin(of: address)
-            winners[address] = winner
+            claimants[address] = claimants[address]?.believing(winner)
+            believedCount += (winner == nil ? 0 : 1) - (before[address] == nil ? 0 : 1)
             if isDisputed(address, winner: winner) { disputed.insert(address) } else { disputed.remove(address) }
             if winner.flatMap(claim) != before[address] { changed.append(address) }
         }
@@ -239,20 +261,13 @@ package struct EndpointClaims: Sendable {
         for (position, endpoint) in slice.endpoints.enumerated() {
             let origin = Origin(slice: index, endpoint: Int32(position))
             for address in endpoint.addresses {
-                switch claimants[address] {
-                case nil: claimants[address] = .one(origin)
-                case let others?: claimants[address] = .several(others.all + [origin])
-                }
+                claimants[address] = Claimants((claimants[address]?.all ?? []) + [origin])
             }
         }
     }
 
     private mutating func remove(_ slice: Int32, from address: IPAddress) {
         let rest = (claimants[address]?.all ?? []).filter { $0.slice != slice }
-        switch rest.count {
-        case 0: claimants[address] = nil
-        case 1: claimants[address] = .one(rest[0])
-        default: claimants[address] = .several(rest)
-        }
+        claimants[address] = rest.isEmpty ? nil : Claimants(rest)
     }
 }
