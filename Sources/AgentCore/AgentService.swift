@@ -72,7 +72,6 @@ package struct AgentService: Service {
 
     /// From the source's first batch on.
     fileprivate func runStarted() async throws {
-        try await agent.prepare()
         var batches = source.resources.changes.cancelOnGracefulShutdown().makeAsyncIterator()
         guard let first = await batches.next(isolation: #isolation) else { return }
         try await agent.start(first)
