@@ -138,6 +138,8 @@ import Testing
         try agree(AttachRequest(hostIfindex: 42))
         try agree(AttachRequest(hostIfindex: 42, attempt: "1a"))
         try agree(ReleaseRequest(attempt: "1a"))
+        try agree(DeleteRequest())
+        try agree(DeleteRequest(attempt: "1a"))
         try agree(GCRequest(network: "pods", keep: []))
         try agree(GCRequest(network: "pods", keep: [reference, reference]))
         try agree(GCReply(removed: [reference]))
