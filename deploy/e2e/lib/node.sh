@@ -55,6 +55,7 @@ make_node() {
 write_containerd_configuration() { # NODE
     cat >"$(node_folder "$1")/etc/containerd.toml" <<END
 version = 2
+metrics = {address = "127.0.0.1:1338"}
 disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
   "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs", "io.containerd.internal.v1.opt"]
 [plugins."io.containerd.grpc.v1.cri"]

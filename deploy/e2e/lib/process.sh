@@ -45,6 +45,8 @@ process_start() { # NAME
         done
         exec setsid bash "$folder/command" >>"$run/logs/$name.log" 2>&1 </dev/null
     ) &
+    # It ends as whoever stops it wants it to: that is no news for the shell to tell.
+    disown $!
     process_stamp $! >"$folder/pid" || die_with_log "$name" "$name ended at once"
 }
 

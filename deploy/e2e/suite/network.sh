@@ -57,7 +57,7 @@ install_skein() {
     [ "$mode" = tunnel ] || folder=$e2e/../overlays/$mode
     mapfile -t nodes < <(node_names)
     load_image "$skein_image_file" "${nodes[@]}"
-    check "kubectl apply -k deploy/${folder##*/deploy/../}" quietly kubectl apply -k "$folder"
+    check "kubectl apply -k deploy/${folder#"$e2e/../"}" quietly kubectl apply -k "$folder"
     check "the operator is ready" within 120 operator_is_ready
     check "Skein's kinds are served" within 60 kinds_are_served
     check "an agent on every node is ready" within 120 agents_are_ready
