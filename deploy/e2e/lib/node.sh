@@ -31,7 +31,7 @@ start_in_node() {
     local name=$1
     ! process_is_alive "$name" || return 0
     process_start "$name"
-    await 10 "$name" "$name starts" process_started_child "$name"
+    await 60 "$name" "$name starts" process_started_child "$name"
 }
 
 node_is_made() { on_node "$1" test -e /run/node-is-made; }
@@ -49,7 +49,7 @@ make_node() {
     process_define "$1.init" "$e2e/lib/make-node.sh" "$1" "$folder"
     start_in_node "$1.init"
     process_pid "$1.init" >"$folder/init"
-    await 10 "$1.init" "the node's file system is made" node_is_made "$1"
+    await 60 "$1.init" "the node's file system is made" node_is_made "$1"
 }
 
 write_containerd_configuration() { # NODE
@@ -126,7 +126,7 @@ start_node_runtime() { # NODE
     make_node "$1"
     define_node_daemons "$1"
     start_in_node "$1.containerd"
-    await 20 "$1.containerd" "containerd answers" containerd_answers "$1"
+    await 60 "$1.containerd" "containerd answers" containerd_answers "$1"
 }
 
 start_node_agents() { # NODE

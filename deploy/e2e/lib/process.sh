@@ -79,7 +79,7 @@ process_signal() {
 process_stop() {
     process_signal "$1" "${2:-TERM}"
     within 10 process_is_gone "$1" || process_signal "$1" KILL
-    within 5 process_is_gone "$1"
+    within 20 process_is_gone "$1"
 }
 
 process_names() { [ ! -d "$run/processes" ] || ls "$run/processes"; }
