@@ -16,7 +16,8 @@ leftovers() {
     local name
     for name in $(process_names); do ! process_is_alive "$name" || echo "process $name ($(process_pid "$name"))"; done
     processes_in_cgroups | sed 's/^/process in a control group: /'
-    ip netns list | sed -nE "s/^($prefix-[^ ]+).*/network namespace \\1/p"
+    # Others may be making and removing theirs at this moment.
+    ip netns list 2>/dev/null | sed -nE "s/^($prefix-[^ ]+).*/network namespace \\1/p"
     lab_mounts | sed 's/^/mount /'
     cgroup_folders | sed 's/^/control group /'
 }
