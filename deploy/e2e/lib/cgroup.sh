@@ -33,7 +33,13 @@ make_cgroups() { # NODE
         }
         mkdir -p "$hierarchy/$prefix/$1"
     done < <(cgroup_hierarchies)
+    mkdir -p "$(system_group "$1")"
 }
+
+# system_group NODE: for its daemons, as an init system has one. Beside the group of all its pods, each of their processes
+# would weigh as much as that whole group.
+system_group() { echo "$cgroup_top/cpu/$prefix/$1/system"; }
+enter_system_group() { echo "$BASHPID" >"$(system_group "$1")/cgroup.procs"; } # NODE
 
 # enter_cgroups NODE: the calling process.
 enter_cgroups() {

@@ -45,6 +45,8 @@ process_start() { # NAME
         done
         exec setsid bash "$folder/command" >>"$run/logs/$name.log" 2>&1 </dev/null
     ) &
+    # It ends as whoever stops it wants it to: that is no news for the shell to tell.
+    disown $!
     process_stamp $! >"$folder/pid" || die_with_log "$name" "$name ended at once"
 }
 
@@ -77,7 +79,7 @@ process_signal() {
 process_stop() {
     process_signal "$1" "${2:-TERM}"
     within 10 process_is_gone "$1" || process_signal "$1" KILL
-    within 5 process_is_gone "$1"
+    within 20 process_is_gone "$1"
 }
 
 process_names() { [ ! -d "$run/processes" ] || ls "$run/processes"; }
