@@ -68,7 +68,8 @@ OPERATOR := skein-operator
 RELEASE := -c release --static-swift-stdlib
 # Folders are named too, so that a file that was removed counts as a change.
 SWIFT_INPUTS := Package.swift $(shell find Sources bpf/abi)
-BENCH_INPUTS := $(shell find Tests/Bench Tests/TestSupport)
+BENCH_INPUTS := $(shell find Tests/Bench Tests/BenchReport Tests/TestSupport)
+SCALE_INPUTS := $(shell find Tests/Scale Tests/BenchReport)
 
 .PHONY: build
 build: bpf $(BIN)/.built ## build the programs (build/bin) and the kernel programs (build/bpf)
@@ -88,7 +89,7 @@ $(BIN)/.built: $(SWIFT_INPUTS) | deps
 export SKEIN_BIN_DIR := $(abspath $(BIN))
 export SKEIN_BPF_DIR := $(abspath $(BPF))
 
-.PHONY: test demo demo-stop bench e2e e2e-cluster e2e-stop
+.PHONY: test demo demo-stop bench e2e e2e-cluster e2e-stop e2e-scale
 test: build check-cni ## run every test suite (FILTER=Name for some; as root, else the kernel's are skipped)
 	$(say) SWIFT 'tests (debug)'
 	$(Q)swift build --build-tests
@@ -108,6 +109,15 @@ e2e-cluster: ## a real Kubernetes of NODES=3 nodes on this machine, without a po
 
 e2e-stop: ## end it
 	$(Q)deploy/e2e/cluster.sh down
+
+e2e-scale: build $(BIN)/.scale ## an agent in a cluster of 5,000 nodes and 50,000 pods (OUT=file, DURATION=90; as root)
+	$(Q)SKEIN_SCALE=.build/release/skein-scale deploy/e2e/scale.sh $(if $(OUT),--out '$(OUT)') \
+		$(if $(DURATION),--seconds '$(DURATION)')
+
+$(BIN)/.scale: $(SWIFT_INPUTS) $(SCALE_INPUTS) $(BIN)/.built
+	$(say) SWIFT 'skein-scale (release)'
+	$(Q)swift build $(RELEASE) --product skein-scale
+	$(Q)touch $@
 
 bench: build bench-deps $(BIN)/.bench ## measure and print a table (OUT=file also writes JSON; as root)
 	$(Q).build/release/skein-bench $(if $(OUT),--out '$(OUT)') $(BENCH_ARGS)

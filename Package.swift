@@ -207,12 +207,20 @@ let package = Package(
         .testTarget(
             name: "NetnsTests", dependencies: ["AgentAPI", "AgentIPC", "Kernel", "NetTypes", "Netlink", "TestSupport"],
             swiftSettings: strict),
+        .target(name: "BenchReport", path: "Tests/BenchReport", swiftSettings: strict),
         .executableTarget(
             name: "skein-bench",
             dependencies: [
-                "AgentAPI", "AgentIPC", "BPF", "CDatapathABI", "Datapath", "Kernel", "Model", "NetTypes",
+                "AgentAPI", "AgentIPC", "BPF", "BenchReport", "CDatapathABI", "Datapath", "Kernel", "Model", "NetTypes",
                 "Netlink", "PolicyEngine", "TestSupport", argumentParser,
             ],
             path: "Tests/Bench", swiftSettings: strict),
+        .executableTarget(
+            name: "skein-scale",
+            dependencies: [
+                "BPF", "BenchReport", "CDatapathABI", "Datapath", "KubeClient", "LineLogging", "Model", "NetTypes",
+                argumentParser, logging,
+            ],
+            path: "Tests/Scale", swiftSettings: strict),
     ]
 )

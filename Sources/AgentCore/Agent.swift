@@ -27,6 +27,8 @@ package actor Agent {
     let newsSignal = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
     var datapath: (any DatapathControl)?
+    /// Made before the source had spoken; see `prepare()`.
+    var prepared: PreparedDatapath?
     var endpointTable: EndpointTable
     var pools: NodePools
     var poolsChanged = false

@@ -29,6 +29,7 @@ package struct AgentService: Service {
     ) throws {
         let host = host ?? KernelHostNetwork(rcu: ExpeditedRCU(marker: datapath.rcuMarker))
         Heap.limitArenas(to: 2)
+        Heap.mapBlocks(from: 256 << 10)
         self.settings = settings
         self.host = host
         self.logger = logger
@@ -71,6 +72,7 @@ package struct AgentService: Service {
 
     /// From the source's first batch on.
     fileprivate func runStarted() async throws {
+        try await agent.prepare()
         var batches = source.resources.changes.cancelOnGracefulShutdown().makeAsyncIterator()
         guard let first = await batches.next(isolation: #isolation) else { return }
         try await agent.start(first)

@@ -104,6 +104,15 @@ void clinux_limit_heap_arenas(int count)
 #endif
 }
 
+void clinux_map_large_blocks(int size)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, size);
+#else
+	(void)size;
+#endif
+}
+
 int clinux_membarrier_global(void)
 {
 	return result((int)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0));

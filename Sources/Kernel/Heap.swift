@@ -10,4 +10,9 @@ package enum Heap {
     /// At most so many arenas from now on, instead of eight a CPU, each with free memory of its own. For the begin of a
     /// program whose threads seldom allocate at the same time.
     package static func limitArenas(to count: Int32) { clinux_limit_heap_arenas(count) }
+
+    /// From now on blocks of this size (bytes) or more are mappings of their own, which go back to the system when they are
+    /// freed. Otherwise the limit grows with what is freed, up to 32 MB, and tables that grow by being copied leave holes
+    /// as large as themselves. For the begin of a program.
+    package static func mapBlocks(from size: Int32) { clinux_map_large_blocks(size) }
 }

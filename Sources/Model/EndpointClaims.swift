@@ -28,14 +28,35 @@ package struct EndpointClaims: Sendable {
         let endpoint: Int32
     }
 
+    /// Who claims an address, and who of them is believed. There are as many as there are addresses, so the usual one takes
+    /// no more than it has to.
     enum Claimants {
-        case one(Origin)
-        case several([Origin])
+        case one(Origin, isBelieved: Bool)
+        case several([Origin], believed: Origin?)
+
+        /// Nobody is believed yet. Not empty.
+        init(_ origins: [Origin]) {
+            self = origins.count == 1 ? .one(origins[0], isBelieved: false) : .several(origins, believed: nil)
+        }
 
         var all: [Origin] {
             switch self {
-            case .one(let origin): [origin]
-            case .several(let origins): origins
+            case .one(let origin, _): [origin]
+            case .several(let origins, _): origins
+            }
+        }
+
+        var believed: Origin? {
+            switch self {
+            case .one(let origin, let isBelieved): isBelieved ? origin : nil
+            case .several(_, let believed): believed
+            }
+        }
+
+        func believing(_ origin: Origin?) -> Claimants {
+            switch self {
+            case .one(let only, _): .one(only, isBelieved: only == origin)
+            case .several(let origins, _): .several(origins, believed: origin)
             }
         }
     }
@@ -56,16 +77,51 @@ package struct EndpointClaims: Sendable {
     private(set) var claimants: [IPAddress: Claimants] = [:]
     /// Claimed by somebody who is not believed.
     private(set) var disputed: Set<IPAddress> = []
-    /// What was believed before the update that is under way.
-    private var before: [IPAddress: Claim?] = [:]
+    /// To be looked at again by the update that is under way.
+    private var touched: Set<IPAddress> = []
+    /// What was believed of these before it.
+    private var before: [IPAddress: Claim] = [:]
 
     package init() {}
 
     /// How many addresses are claimed, believed or not.
     package var count: Int { claimants.count }
 
+    /// How many addresses are believed to be some pod's.
+    package private(set) var believedCount = 0
+
+    /// The addresses that are believed to be some pod's, in no order.
+    package var believed: some Sequence<IPAddress> {
+        claimants.lazy.filter { $0.value.believed != nil }.map(\.key)
+    }
+
+    /// The addresses that are believed to be pods' of one node.
+    package func believed(of node: String) -> Set<IPAddress> {
+        let claimed = (slotsByNode[node] ?? []).compactMap { slots[Int($0)]?.slice.endpoints }.joined()
+        return Set(claimed.lazy.flatMap(\.addresses).filter { self[$0]?.node == node })
+    }
+
     /// What is believed of an address.
-    package subscript(address: IPAddress) -> Claim? { winningOrigin(of: address).flatMap(claim) }
+    package subscript(address: IPAddress) -> Claim? { claimants[address]?.believed.flatMap(claim) }
+
+    /// As ``update(nodes:slices:)``; gives only the addresses, in no order, which takes less memory.
+    package mutating func take(
+        nodes: [(name: String, node: ClusterNode?)] = [], slices: [(name: String, slice: EndpointSlice?)] = []
+    ) -> [IPAddress] {
+        for (name, node) in nodes { set(name, node) }
+        for (name, slice) in slices { set(name, slice) }
+        var changed: [IPAddress] = []
+        for address in touched {
+            let winner = winningOrigin(of: address)
+            claimants[address] = claimants[address]?.believing(winner)
+            believedCount += (winner == nil ? 0 : 1) - (before[address] == nil ? 0 : 1)
+            if isDisputed(address, winner: winner) { disputed.insert(address) } else { disputed.remove(address) }
+            if winner.flatMap(claim) != before[address] { changed.append(address) }
+        }
+        touched = []
+        before = [:]
+        return changed
+    }
 
     /// Takes in how nodes and slices are now; nil: they are gone. The addresses of which something else is believed than
     /// before, in order.
@@ -73,17 +129,7 @@ package struct EndpointClaims: Sendable {
     package mutating func update(
         nodes: [(name: String, node: ClusterNode?)] = [], slices: [(name: String, slice: EndpointSlice?)] = []
     ) -> [Change] {
-        for (name, node) in nodes { set(name, node) }
-        for (name, slice) in slices { set(name, slice) }
-        var changes: [Change] = []
-        for (address, old) in before {
-            let winner = winningOrigin(of: address)
-            if isDisputed(address, winner: winner) { disputed.insert(address) } else { disputed.remove(address) }
-            let now = winner.flatMap(claim)
-            if now != old { changes.append(Change(address: address, claim: now)) }
-        }
-        before = [:]
-        return changes.sorted { $0.address < $1.address }
+        take(nodes: nodes, slices: slices).sorted().map { Change(address: $0, claim: self[$0]) }
     }
 
     /// As ``update(nodes:slices:)``, with what of a batch is about nodes and slices.
@@ -148,8 +194,9 @@ package struct EndpointClaims: Sendable {
 
     // MARK: Changes
 
+    /// To be called before what is known of the address changes.
     private mutating func touch(_ address: IPAddress) {
-        if before[address] == nil { before[address] = .some(self[address]) }
+        if touched.insert(address).inserted { before[address] = self[address] }
     }
 
     private mutating func touch(slicesOf node: String) {
@@ -214,20 +261,13 @@ package struct EndpointClaims: Sendable {
         for (position, endpoint) in slice.endpoints.enumerated() {
             let origin = Origin(slice: index, endpoint: Int32(position))
             for address in endpoint.addresses {
-                switch claimants[address] {
-                case nil: claimants[address] = .one(origin)
-                case let others?: claimants[address] = .several(others.all + [origin])
-                }
+                claimants[address] = Claimants((claimants[address]?.all ?? []) + [origin])
             }
         }
     }
 
     private mutating func remove(_ slice: Int32, from address: IPAddress) {
         let rest = (claimants[address]?.all ?? []).filter { $0.slice != slice }
-        switch rest.count {
-        case 0: claimants[address] = nil
-        case 1: claimants[address] = .one(rest[0])
-        default: claimants[address] = .several(rest)
-        }
+        claimants[address] = rest.isEmpty ? nil : Claimants(rest)
     }
 }

@@ -40,7 +40,7 @@ struct AddressTable: Sendable {
         var slot: UInt32
     }
 
-    var records: [IPAddress: Record] = [:]
+    var records = AddressMap<Record>()
     var prefixes = PrefixTable<PrefixRecord>()
     /// What the kernel has: slots by prefix.
     var writtenPrefixes: [Prefix: UInt32] = [:]
@@ -50,12 +50,12 @@ struct AddressTable: Sendable {
     private var order: [IPAddress] = []
 
     mutating func insertAddress(_ address: IPAddress, _ record: Record) {
-        guard records.updateValue(record, forKey: address) == nil else { return }
+        guard !records.update(address, record) else { return }
         order.insert(address, at: order.lowerBound(of: address))
     }
 
     mutating func removeAddress(_ address: IPAddress) {
-        guard records.removeValue(forKey: address) != nil else { return }
+        guard records.update(address, nil) else { return }
         order.remove(at: order.lowerBound(of: address))
     }
 

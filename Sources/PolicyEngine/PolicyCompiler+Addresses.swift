@@ -6,9 +6,9 @@ import NetTypes
 // Who has which address.
 extension PolicyCompiler {
     mutating func settleAddresses() {
-        touchedAddresses.formUnion(stagedPeers.keys)
+        touchedAddresses.formUnion(stagedPeers.addresses)
         for address in touchedAddresses.sorted() { settle(address) }
-        stagedPeers = [:]
+        stagedPeers = AddressMap()
     }
 
     private mutating func settle(_ address: IPAddress) {

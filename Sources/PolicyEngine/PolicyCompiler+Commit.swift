@@ -59,8 +59,10 @@ extension PolicyCompiler {
         hold(stagedIdentities, moving: stale)
         stagedIdentities = [:]
         guard !stale.isEmpty else { return }
-        for (address, record) in addresses.records {
-            guard let peer = record.peer, stale.contains(peer.identity) else { continue }
+        let leaving = addresses.records.compactMap { address, record in
+            record.peer.flatMap { stale.contains($0.identity) ? (address, $0) : nil }
+        }
+        for (address, peer) in leaving {
             let other = moved(peer)
             addresses.records[address]?.peer = other
             touchedAddresses.insert(address)

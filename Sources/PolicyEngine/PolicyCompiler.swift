@@ -96,7 +96,7 @@ package struct PolicyCompiler: Sendable {
 
     var stagedObjects: [ObjectReference: [PolicyObject]] = [:]
     var stagedIdentities: [IdentityNumber: SecurityLabels?] = [:]
-    var stagedPeers: [IPAddress: StagedPeer] = [:]
+    var stagedPeers = AddressMap<StagedPeer>()
     var stagedEndpoints: [UInt16: PolicyEndpoint?] = [:]
 
     // What the commit at hand has found out. Empty between commits.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import BenchReport
 import Glibc
 
 /// `make bench`: measures what Skein promises, each figure beside a peer in the same run.

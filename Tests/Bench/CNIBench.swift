@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import AgentAPI
 import AgentIPC
+import BenchReport
 import Foundation
 import Kernel
 import NetTypes

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
+import BenchReport
 import Datapath
 import Kernel
 import NetTypes

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
+import BenchReport
 import CDatapathABI
 import Datapath
 import Kernel

@@ -175,6 +175,11 @@ import Testing
                 #expect(claims[address] == fresh[address])
             }
             #expect(problems(claims) == problems(fresh))
+            #expect(claims.believedCount == told.count)
+            #expect(Set(claims.believed) == Set(told.keys))
+            for node in ["a", "b", "c"] {
+                #expect(claims.believed(of: node) == Set(told.filter { $0.value.node == node }.keys))
+            }
         }
     }
 

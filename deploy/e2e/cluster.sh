@@ -7,7 +7,7 @@
 # <run>/nodes/<node>/cni/{net.d,bin} or, as a DaemonSet does, into the node's
 # /etc/cni/net.d and /opt/cni/bin: until then the nodes are not ready.
 #
-# usage: cluster.sh up [NODES]          three by default
+# usage: cluster.sh up [NODES]          three by default; 0: the control plane alone
 #        cluster.sh down                ends it; its logs stay
 #        cluster.sh status
 #        cluster.sh kubectl ARGUMENTS   as the administrator
@@ -58,7 +58,7 @@ up() {
     local count=${1:-nodes=3} node began
     count=${count#nodes=}
     local -a nodes=()
-    [[ $count =~ ^[1-9]$ ]] || die "1 to 9 nodes, not '$count'"
+    [[ $count =~ ^[0-9]$ ]] || die "0 to 9 nodes, not '$count'"
     if lab_is_up; then
         [ "$(node_names | wc -l)" -eq "$count" ] || die "a lab of $(node_names | wc -l) nodes is up: 'down' first"
         say "it is up already"
@@ -68,7 +68,7 @@ up() {
         die "there is a lab already, with another run folder than $run: 'down' first"
     need_cgroups
     "$here/build-kubernetes.sh"
-    "$here/images.sh" build
+    [ "$count" -eq 0 ] || "$here/images.sh" build
     clean_lab
     rm -rf "$run/logs"
     began=$(milliseconds)
@@ -82,15 +82,17 @@ up() {
     make_world
     said "control plane" "$began"
     for node in "${nodes[@]}"; do start_node_runtime "$node"; done
-    load_image "$(image_file pause)" "${nodes[@]}"
-    load_image "$(image_file agnhost)" "${nodes[@]}"
-    said "containerd on ${#nodes[@]} nodes, with images" "$began"
+    if [ "$count" -gt 0 ]; then
+        load_image "$(image_file pause)" "${nodes[@]}"
+        load_image "$(image_file agnhost)" "${nodes[@]}"
+        said "containerd on $count nodes, with images" "$began"
+    fi
     for node in "${nodes[@]}"; do start_node_agents "$node"; done
     for node in "${nodes[@]}"; do await 60 "$node.kubelet" "$node is registered" node_is_known "$node"; done
-    await 60 kube-controller-manager "the controllers are at work" controllers_are_at_work
+    [ "$count" -eq 0 ] || await 60 kube-controller-manager "the controllers are at work" controllers_are_at_work
     : >"$run/up"
     trap - EXIT
-    said "nodes are registered, controllers at work" "$began"
+    [ "$count" -eq 0 ] || said "nodes are registered, controllers at work" "$began"
 }
 
 said() { # WHAT BEGAN

@@ -97,7 +97,7 @@ extension Agent {
         let changeset = recompiled.commit()
         // A fresh set's counters begin at nothing.
         _ = recompiled.takeRenamedCookies(of: changeset)
-        let fresh = try makeDatapath(overlay)
+        let fresh = try takePrepared() ?? makeDatapath(overlay)
         for (number, address) in recompiled.tunnels.takeAll() { try fresh.setNode(number, address) }
         _ = try fresh.apply(changeset)
         let ready = endpointTable.all.filter { $0.state == .ready }

@@ -14,8 +14,6 @@ package struct ClusterPeers: Sendable {
     private var serviceAddresses: [ObjectReference: Set<IPAddress>] = [:]
     private var nodesByAddress: [IPAddress: Set<String>] = [:]
     private var claims = EndpointClaims()
-    /// The addresses of which `claims` believes something.
-    private var believed: Set<IPAddress> = []
     private var newNodes: [(name: String, node: ClusterNode?)] = []
     private var newSlices: [(name: String, slice: EndpointSlice?)] = []
     /// Who has these may be another since the last `takeTouched()`.
@@ -66,10 +64,7 @@ package struct ClusterPeers: Sendable {
     /// Takes in what was set. The addresses to look at again.
     package mutating func takeTouched() -> Set<IPAddress> {
         if !newNodes.isEmpty || !newSlices.isEmpty {
-            for change in claims.update(nodes: newNodes, slices: newSlices) {
-                if change.claim == nil { believed.remove(change.address) } else { believed.insert(change.address) }
-                touched.insert(change.address)
-            }
+            touched.formUnion(claims.take(nodes: newNodes, slices: newSlices))
             newNodes = []
             newSlices = []
         }
@@ -79,7 +74,7 @@ package struct ClusterPeers: Sendable {
 
     /// All that somebody has.
     package var addresses: Set<IPAddress> {
-        believed.union(nodesByAddress.keys).union(apiServers).union(services.keys)
+        Set(claims.believed).union(nodesByAddress.keys).union(apiServers).union(services.keys)
     }
 
     /// Who has an address that is not known to be this node's; endpoints of this node are left out.
@@ -102,7 +97,7 @@ package struct ClusterPeers: Sendable {
     /// All that a node has is to be looked at again: how it is reached has changed.
     package mutating func touch(node: String) {
         touched.formUnion(nodes[node]?.addresses ?? [])
-        touched.formUnion(believed.filter { claims[$0]?.node == node })
+        touched.formUnion(claims.believed(of: node))
     }
 
     /// This node itself, which has the address.
@@ -119,7 +114,7 @@ package struct ClusterPeers: Sendable {
 
     /// The pod of another node by its name, for people: looks through all.
     package func endpoint(of namespace: String, _ name: String) -> ClusterEndpoint? {
-        for address in believed.sorted() {
+        for address in claims.believed.sorted() {
             guard let endpoint = claim(at: address)?.endpoint, endpoint.podName == name else { continue }
             if endpoint.namespace == namespace { return endpoint }
         }
@@ -127,7 +122,7 @@ package struct ClusterPeers: Sendable {
     }
 
     /// How many addresses pods of other nodes have.
-    package var addressCount: Int { believed.count { claim(at: $0) != nil } }
+    package var addressCount: Int { claims.believedCount - claims.believed(of: ownName).count }
 
     /// What slices claim without right, for people.
     package func problems(limit: Int) -> [EndpointClaims.Problem] { claims.problems(limit: limit) }

@@ -48,9 +48,10 @@ const char *clinux_errno_text(int number);
 
 /* membarrier(2); the commands are MEMBARRIER_CMD_* of linux/membarrier.h. */
 int clinux_membarrier_global(void);
-/* malloc_trim(3) and mallopt(3): <malloc.h> is not part of the Glibc module. Both do nothing with another C library. */
+/* malloc_trim(3) and mallopt(3): <malloc.h> is not part of the Glibc module. All do nothing with another C library. */
 void clinux_trim_heap(void);
 void clinux_limit_heap_arenas(int count);
+void clinux_map_large_blocks(int size);
 /* Names the calling thread; cut to 15 bytes. */
 void clinux_name_thread(const char *name);
 

@@ -2,23 +2,25 @@
 import Foundation
 
 /// One measured figure.
-struct Row: Codable {
-    var name: String
-    var value: Double
-    var unit: String
+package struct Row: Codable, Sendable {
+    package var name: String
+    package var value: Double
+    package var unit: String
     /// What it is compared with, measured in the same run; nil: nothing.
-    var peer: String?
+    package var peer: String?
     /// `value` over the peer's.
-    var ratio: Double?
+    package var ratio: Double?
     /// In words, as "ratio <= 2".
-    var goal: String?
-    var ok: Bool?
+    package var goal: String?
+    package var ok: Bool?
 }
 
-struct Report {
-    private(set) var rows: [Row] = []
+package struct Report: Sendable {
+    package private(set) var rows: [Row] = []
 
-    mutating func add(
+    package init() {}
+
+    package mutating func add(
         _ name: String, _ value: Double, _ unit: String, peer: (name: String, value: Double)? = nil,
         goal: Goal? = nil
     ) {
@@ -30,7 +32,7 @@ struct Report {
         print("  measured \(name): \(Self.text(value)) \(unit)")
     }
 
-    enum Goal {
+    package enum Goal: Sendable {
         case atMost(Double)
         case ratioAtMost(Double)
         case ratioAtLeast(Double)
@@ -52,12 +54,12 @@ struct Report {
         }
     }
 
-    static func text(_ value: Double) -> String {
+    package static func text(_ value: Double) -> String {
         if value >= 1000 { return String(Int(value.rounded())) }
         return value == value.rounded() ? String(Int(value)) : String(format: value < 10 ? "%.2f" : "%.1f", value)
     }
 
-    func printTable() {
+    package func printTable() {
         let lines = rows.map { row in
             [
                 row.name, Self.text(row.value), row.unit, row.peer ?? "",
@@ -74,7 +76,7 @@ struct Report {
         }
     }
 
-    func writeJSON(to path: String) throws {
+    package func writeJSON(to path: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         try encoder.encode(rows).write(to: URL(fileURLWithPath: path))
@@ -82,15 +84,15 @@ struct Report {
 }
 
 /// The middle value; of an even number, the lower of the two.
-func median(_ values: [Double]) -> Double {
+package func median(_ values: [Double]) -> Double {
     let sorted = values.sorted()
     return sorted.isEmpty ? .nan : sorted[(sorted.count - 1) / 2]
 }
 
 /// What a quarter of the values stays under.
-func lowerQuartile(_ values: [Double]) -> Double { percentile(values, 0.25) }
+package func lowerQuartile(_ values: [Double]) -> Double { percentile(values, 0.25) }
 
-func percentile(_ values: [Double], _ share: Double) -> Double {
+package func percentile(_ values: [Double], _ share: Double) -> Double {
     let sorted = values.sorted()
     return sorted.isEmpty ? .nan : sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))]
 }
