@@ -52,12 +52,17 @@ process_start() { # NAME
 
 # process_started_child NAME: records whom the process started to be it.
 process_started_child() {
-    local parent child
+    local parent child stamp
     read -r parent _ <"$run/processes/$1/pid"
     # Before it becomes one of these, its children are passing helpers.
     [[ $(<"/proc/$parent/comm") = @(nsenter|unshare) ]] || return 1
-    child=$(pgrep -P "$parent" | head -n 1)
-    [ -n "$child" ] && process_stamp "$child" >>"$run/processes/$1/pid"
+    for child in $(pgrep -P "$parent"); do
+        # One that has ended, and that nobody waits for, is not it.
+        stamp=$(process_stamp "$child") || continue
+        echo "$stamp" >>"$run/processes/$1/pid"
+        return
+    done
+    return 1
 }
 
 # process_stamp_of NAME: the stamp of the one that does the work.
