@@ -3,6 +3,7 @@ import AgentCore
 import Datapath
 import Model
 import NetTypes
+import PolicyEngine
 import Testing
 
 /// A datapath that is made while the source still collects what there is.

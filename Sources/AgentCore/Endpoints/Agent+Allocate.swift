@@ -74,7 +74,8 @@ extension Agent {
     func requireLatest(_ request: AllocateRequest, _ key: EndpointKey, after latest: String?) throws {
         guard let latest, let attempt = request.attempt, attempt < latest else { return }
         throw APIError(
-            code: APIError.Code.conflict, message: "endpoint \(key) is being added, or was deleted, by a later call", retryable: true)
+            code: APIError.Code.conflict, message: "endpoint \(key) is being added, or was deleted, by a later call",
+            retryable: true)
     }
 
     private func reply(for record: EndpointRecord) -> AllocateReply {
