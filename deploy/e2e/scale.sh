@@ -61,6 +61,12 @@ define_agent() {
         --health-port "$health_port"
 }
 
+# start_process NAME: when the lab's end ends it, this shell has nothing to say to it.
+start_process() {
+    process_start "$1"
+    disown -a
+}
+
 agent_is_ready() {
     # shellcheck disable=SC2016 # for the other shell
     in_node bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf "GET /readyz HTTP/1.0\r\n\r\n" >&3 &&
@@ -70,7 +76,7 @@ agent_is_ready() {
 # start_agent: sets `took` to the seconds until it serves ADD.
 start_agent() {
     local began=${EPOCHREALTIME/[.,]/}
-    process_start agent
+    start_process agent
     await 120 agent "the agent is ready" agent_is_ready
     printf -v took '%d.%06d' $(((${EPOCHREALTIME/[.,]/} - began) / 1000000)) \
         $(((${EPOCHREALTIME/[.,]/} - began) % 1000000))
@@ -80,7 +86,7 @@ start_agent() {
 start_operator() {
     in_control operator "$programs/skein-operator" --kubeconfig "$admin" --lease-namespace kube-system \
         --crd-dir "$here/../crds" --node-grace 100h --health-address none
-    process_start operator
+    start_process operator
 }
 
 # add_pod NUMBER NAMESPACE NAME UID: its network, as the container runtime asks for it.
