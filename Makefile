@@ -62,7 +62,9 @@ $(BPF_HEADERS):
 # ----------------------------------------------------------------------- build
 # A word more is a program more: it is built, installed, and a part of the image, but for the one that runs where the
 # operators of a cluster are.
-PRODUCTS := skein-agent skein-operator skein-cni skein skein-cluster
+PRODUCTS := skein-agent skein-cni skein skein-cluster
+# Another name of the agent's program, under which it is the operator.
+OPERATOR := skein-operator
 RELEASE := -c release --static-swift-stdlib
 # Folders are named too, so that a file that was removed counts as a change.
 SWIFT_INPUTS := Package.swift $(shell find Sources bpf/abi)
@@ -80,6 +82,7 @@ $(BIN)/.built: $(SWIFT_INPUTS) | deps
 		strip -o $(BIN)/.$$product .build/release/$$product; \
 		mv $(BIN)/.$$product $(BIN)/$$product; \
 	done
+	$(Q)ln -f $(BIN)/skein-agent $(BIN)/$(OPERATOR)
 	$(Q)touch $@
 
 # ------------------------------------------------------------------------ test
@@ -196,7 +199,7 @@ IMAGE_FILE := $(BUILD)/skein-image.tar
 .PHONY: image
 image: build ## one image of everything, for ctr, docker and podman (build/skein-image.tar; IMAGE=name:tag)
 	$(Q)deploy/image/build.sh '$(IMAGE)' $(IMAGE_FILE) $(BIN) $(BPF) \
-		$(filter-out skein-cluster,$(PRODUCTS))
+		$(filter-out skein-cluster,$(PRODUCTS)) $(OPERATOR)
 
 .PHONY: manifests
 manifests: ## deploy/manifests from the chart, deploy/helm (HELM=path)
@@ -207,6 +210,7 @@ manifests: ## deploy/manifests from the chart, deploy/helm (HELM=path)
 install: build ## install below $(DESTDIR)$(PREFIX), the plugin in $(DESTDIR)$(CNI_BIN_DIR)
 	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/skein/bpf $(DESTDIR)$(CNI_BIN_DIR)
 	$(Q)install -m 755 $(addprefix $(BIN)/,$(filter-out skein-cni,$(PRODUCTS))) $(DESTDIR)$(PREFIX)/bin/
+	$(Q)ln -f $(DESTDIR)$(PREFIX)/bin/skein-agent $(DESTDIR)$(PREFIX)/bin/$(OPERATOR)
 	$(Q)install -m 755 $(BIN)/skein-cni $(DESTDIR)$(CNI_BIN_DIR)/
 	$(Q)install -m 644 $(BPF_PROGRAMS) $(DESTDIR)$(PREFIX)/lib/skein/bpf/
 

@@ -31,7 +31,6 @@ let package = Package(
     name: "skein",
     products: [
         .executable(name: "skein-agent", targets: ["skein-agent"]),
-        .executable(name: "skein-operator", targets: ["skein-operator"]),
         .executable(name: "skein-cni", targets: ["skein-cni"]),
         .executable(name: "skein", targets: ["skein"]),
         .executable(name: "skein-cluster", targets: ["skein-cluster"]),
@@ -111,19 +110,18 @@ let package = Package(
             name: "ClusterScope", dependencies: ["KubeClient", "NetTypes", "TextLayout", systemPackage],
             swiftSettings: strict),
 
-        // Executables.
+        // Executables. The operator is a second name of the agent's program: nearly all that it links is in there already.
+        .target(
+            name: "OperatorProgram",
+            dependencies: [
+                "KubeClient", "LineLogging", "NetTypes", "OperatorCore", argumentParser, lifecycle, logging, signals,
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "skein-agent",
             dependencies: [
                 "AgentCore", "ClusterSync", "Datapath", "KubeClient", "LineLogging", "Model", "NetTypes",
-                argumentParser,
-                lifecycle, logging, signals,
-            ],
-            swiftSettings: strict),
-        .executableTarget(
-            name: "skein-operator",
-            dependencies: [
-                "KubeClient", "LineLogging", "NetTypes", "OperatorCore", argumentParser, lifecycle, logging, signals,
+                "OperatorProgram", argumentParser, lifecycle, logging, signals,
             ],
             swiftSettings: strict),
         // Fully static (with --static-swift-stdlib, as make does it): it is started for every pod, and starts in half the

@@ -19,9 +19,9 @@ extension Agent {
             network: record.network, netns: record.netns, podNamespace: record.podNamespace, podName: record.podName,
             podUID: record.podUID, labels: Dictionary(labels), ipv4: record.ipv4, ipv6: record.ipv6,
             podMAC: record.podMAC, gatewayMAC: record.gatewayMAC, mtu: mtu, hostInterface: record.hostInterface,
-            hostIfindex: record.ifindex, state: record.state, since: record.since, identity: view?.identity ?? 0,
-            policy: view?.policy ?? 0, enforceIngress: view?.enforceIngress ?? false,
-            enforceEgress: view?.enforceEgress ?? false,
+            hostIfindex: record.ifindex, state: record.state, since: record.since,
+            addMilliseconds: record.addMilliseconds, identity: view?.identity ?? 0, policy: view?.policy ?? 0,
+            enforceIngress: view?.enforceIngress ?? false, enforceEgress: view?.enforceEgress ?? false,
             policies: view == nil ? [] : policy.policies(selecting: record).map(\.description))
     }
 

@@ -21,9 +21,11 @@ extension Agent {
             podRanges: pools.usage.map {
                 PodRange(prefix: $0.range, used: $0.used, free: $0.size == .max ? .max : $0.size - $0.used)
             },
-            epoch: datapath.currentEpoch, endpoints: states, identities: policy.identityCount,
-            policies: policy.policyCount, features: datapath.featureInfos, maps: try datapath.readMaps(),
-            counters: counters, manifestErrors: refusals(), denyLists: denyListInfos(), adopted: adopted)
+            epoch: datapath.currentEpoch, endpoints: states,
+            adds: AddTimes(endpointTable.all.filter { $0.state == .ready }.compactMap(\.addMilliseconds)),
+            identities: policy.identityCount, policies: policy.policyCount, features: datapath.featureInfos,
+            maps: try datapath.readMaps(), counters: counters, manifestErrors: refusals(),
+            denyLists: denyListInfos(), adopted: adopted)
     }
 
     private func clusterInfo() -> ClusterInfo? {

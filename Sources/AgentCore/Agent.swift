@@ -38,6 +38,8 @@ package actor Agent {
     /// ADDs that wait for something, each with its ticket.
     var waitingAdds: [EndpointKey: (ticket: UInt64, attempt: String?)] = [:]
     var lastTicket: UInt64 = 0
+    /// By which call, and when, endpoints were deleted lately.
+    var deletions: [EndpointKey: (attempt: String, at: Int64)] = [:]
     var conditions = Conditions()
     var mtu: UInt32 = 1_500
     /// nil: there are no tunnels.

@@ -34,9 +34,9 @@ extension AgentClient {
 
     /// Succeeds for an endpoint that is unknown.
     package func delete(
-        _ endpoint: AttachmentReference, by deadline: Deadline = .after(defaultTimeout)
+        _ endpoint: AttachmentReference, attempt: String? = nil, by deadline: Deadline = .after(defaultTimeout)
     ) throws(AgentError) {
-        _ = try call("DELETE", endpoint.path, by: deadline)
+        _ = try call("DELETE", endpoint.path, body: DeleteRequest(attempt: attempt).json.bytes, by: deadline)
     }
 
     /// nil when the agent does not know it.

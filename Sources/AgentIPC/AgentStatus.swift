@@ -26,6 +26,8 @@ package struct AgentStatus: Hashable, Codable, Sendable {
     package var epoch: UInt32
     /// Number of endpoints by state.
     package var endpoints: [String: Int]
+    /// How long their ADDs took; nil: no endpoint is ready whose ADD said it.
+    package var adds: AddTimes?
     package var identities: Int
     /// Policy objects in force.
     package var policies: Int
@@ -42,9 +44,9 @@ package struct AgentStatus: Hashable, Codable, Sendable {
     package init(
         version: String, pid: Int32, uptime: Double, ready: Bool, notReady: [String] = [], memory: UInt64? = nil,
         manifests: String? = nil, cluster: ClusterInfo? = nil, nodeAddresses: [IPAddress], mtu: UInt32,
-        podRanges: [PodRange], epoch: UInt32, endpoints: [String: Int], identities: Int, policies: Int,
-        features: [FeatureInfo], maps: [MapInfo], counters: DatapathCounters, manifestErrors: [ManifestError] = [],
-        denyLists: [DenyListInfo] = [], adopted: Bool? = nil
+        podRanges: [PodRange], epoch: UInt32, endpoints: [String: Int], adds: AddTimes? = nil, identities: Int,
+        policies: Int, features: [FeatureInfo], maps: [MapInfo], counters: DatapathCounters,
+        manifestErrors: [ManifestError] = [], denyLists: [DenyListInfo] = [], adopted: Bool? = nil
     ) {
         self.version = version
         self.pid = pid
@@ -59,6 +61,7 @@ package struct AgentStatus: Hashable, Codable, Sendable {
         self.podRanges = podRanges
         self.epoch = epoch
         self.endpoints = endpoints
+        self.adds = adds
         self.identities = identities
         self.policies = policies
         self.features = features
@@ -67,6 +70,25 @@ package struct AgentStatus: Hashable, Codable, Sendable {
         self.manifestErrors = manifestErrors
         self.denyLists = denyLists
         self.adopted = adopted
+    }
+}
+
+/// How long ADD took for the endpoints that are ready, milliseconds.
+package struct AddTimes: Hashable, Codable, Sendable {
+    package var count: Int
+    package var median: UInt32
+    package var p99: UInt32
+    package var longest: UInt32
+
+    /// nil if there are none. Of n times in order, a percentile is the one at its part of n, rounded up.
+    package init?(_ milliseconds: [UInt32]) {
+        let sorted = milliseconds.sorted()
+        guard let longest = sorted.last else { return nil }
+        func percentile(_ part: Int) -> UInt32 { sorted[(sorted.count * part + 99) / 100 - 1] }
+        self.count = sorted.count
+        self.median = percentile(50)
+        self.p99 = percentile(99)
+        self.longest = longest
     }
 }
 

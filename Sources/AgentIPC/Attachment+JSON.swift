@@ -94,6 +94,14 @@ extension ReleaseRequest: JSONConvertible {
     package var json: JSONValue { .object(["attempt": attempt.json]) }
 }
 
+extension DeleteRequest: JSONConvertible {
+    package init(json: JSONValue) throws(JSONError) {
+        self.init(attempt: try json.object.optional("attempt"))
+    }
+
+    package var json: JSONValue { .object(["attempt": attempt?.json]) }
+}
+
 extension GCRequest: JSONConvertible {
     package init(json: JSONValue) throws(JSONError) {
         let object = try json.object

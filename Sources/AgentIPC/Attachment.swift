@@ -127,6 +127,17 @@ package struct ReleaseRequest: Hashable, Codable, Sendable {
     }
 }
 
+/// `DELETE /v1/endpoints/{containerID}/{interface}`, whose body may be empty: removes an endpoint. What an earlier attempt
+/// to add it asks for is refused from then on, as a call that was killed may be heard after this one.
+package struct DeleteRequest: Hashable, Codable, Sendable {
+    /// Names this call of the plugin, in one order with the attempts to add.
+    package var attempt: String?
+
+    package init(attempt: String? = nil) {
+        self.attempt = attempt
+    }
+}
+
 /// `POST /v1/gc`: removes every endpoint of a network that is not in `keep`.
 package struct GCRequest: Hashable, Codable, Sendable {
     /// `name` of the network configuration.

@@ -13,13 +13,15 @@ extension EndpointInfo: JSONConvertible {
             gatewayMAC: try object.required("gatewayMAC"), mtu: try object.required("mtu"),
             hostInterface: try object.required("hostInterface"), hostIfindex: try object.optional("hostIfindex"),
             state: try object.required("state"), since: try object.required("since"),
-            identity: try object.required("identity"), policy: try object.required("policy"),
+            addMilliseconds: try object.optional("addMilliseconds"), identity: try object.required("identity"),
+            policy: try object.required("policy"),
             enforceIngress: try object.required("enforceIngress"),
             enforceEgress: try object.required("enforceEgress"), policies: try object.required("policies"))
     }
 
     package var json: JSONValue {
         .object([
+            "addMilliseconds": addMilliseconds?.json,
             "containerID": containerID.json,
             "enforceEgress": enforceEgress.json,
             "enforceIngress": enforceIngress.json,

@@ -32,6 +32,8 @@ package struct EndpointInfo: Hashable, Codable, Sendable {
     package var state: EndpointState
     /// When the present state began, seconds since 1970.
     package var since: Int64
+    /// How long ADD took, from the plugin's start until programs and policy were in the kernel; nil: it isn't known.
+    package var addMilliseconds: UInt32?
     /// 0 until it is ready.
     package var identity: UInt32
     /// Number of the compiled policy, shared by endpoints with equal rules; 0 until it is ready.
@@ -47,8 +49,8 @@ package struct EndpointInfo: Hashable, Codable, Sendable {
         number: UInt16, containerID: String, interface: String, network: String, netns: String, podNamespace: String,
         podName: String, podUID: String? = nil, labels: [String: String], ipv4: IPAddress? = nil,
         ipv6: IPAddress? = nil, podMAC: MACAddress, gatewayMAC: MACAddress, mtu: UInt32, hostInterface: String,
-        hostIfindex: UInt32? = nil, state: EndpointState, since: Int64, identity: UInt32, policy: UInt32,
-        enforceIngress: Bool, enforceEgress: Bool, policies: [String] = []
+        hostIfindex: UInt32? = nil, state: EndpointState, since: Int64, addMilliseconds: UInt32? = nil,
+        identity: UInt32, policy: UInt32, enforceIngress: Bool, enforceEgress: Bool, policies: [String] = []
     ) {
         self.number = number
         self.containerID = containerID
@@ -68,6 +70,7 @@ package struct EndpointInfo: Hashable, Codable, Sendable {
         self.hostIfindex = hostIfindex
         self.state = state
         self.since = since
+        self.addMilliseconds = addMilliseconds
         self.identity = identity
         self.policy = policy
         self.enforceIngress = enforceIngress

@@ -7,7 +7,8 @@ extension Plugin {
         let endpoint = invocation.endpoint
         do throws(AgentError) {
             // It removes the device too, with its peer in the pod, and faster than it could be done from here.
-            try AgentClient(socket: configuration.socket).delete(endpoint, by: .after(timeouts.request))
+            let agent = AgentClient(socket: configuration.socket)
+            try agent.delete(endpoint, attempt: attempt, by: .after(timeouts.request))
         } catch {
             // The device before the note: its address may go to another pod as soon as the agent has read that.
             try wired { () throws(WiringError) in try wiring.deleteVeth(endpoint.hostInterfaceName) }

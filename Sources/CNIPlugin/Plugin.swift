@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import AgentIPC
-import Glibc
 
 /// The CNI plugin: one call of the runtime, from environment and standard input to standard output and exit code.
 package struct Plugin {
@@ -40,19 +39,7 @@ package struct Plugin {
     package init(wiring: any PodWiring, timeouts: Timeouts = Timeouts(), attempt: String? = nil) {
         self.wiring = wiring
         self.timeouts = timeouts
-        self.attempt = attempt ?? Self.digits(Self.nanosecondsSinceBoot) + Self.digits(.random(in: .min ... .max))
-    }
-
-    private static var nanosecondsSinceBoot: UInt64 {
-        var time = timespec()
-        guard unsafe clock_gettime(CLOCK_BOOTTIME, &time) == 0 else { return 0 }
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-    }
-
-    /// Sixteen.
-    private static func digits(_ number: UInt64) -> String {
-        let text = String(number, radix: 16)
-        return String(repeating: "0", count: 16 - text.count) + text
+        self.attempt = attempt ?? AddAttempt.name()
     }
 
     /// Does what the environment's CNI_COMMAND says. Never throws: an error is an outcome.

@@ -54,6 +54,7 @@ extension Datapath {
                     setting: configuration.sizes.setting(of: info.name)?.setting ?? "", bytes: bytes))
         }
         add(shared.flows.info, liveFlows, shared.flows.memoryUsage)
+        add(shared.flowRing.info, 0, shared.flowRing.memoryUsage)
         add(shared.fragments.info, try shared.fragments.count(), shared.fragments.memoryUsage)
         add(set.pods.info, try set.pods.count(), set.pods.memoryUsage)
         add(set.nodes.info, nodes.count, set.nodes.memoryUsage)

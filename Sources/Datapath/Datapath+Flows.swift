@@ -7,7 +7,7 @@ extension Datapath {
     /// Sweeps the connection table once, in chunks, and deletes what has been idle for longer than its state allows. Each
     /// entry is read again right before it is deleted, so that a connection that woke up meanwhile stays.
     package func collectFlows(timeouts: FlowTimeouts) throws -> FlowReport {
-        let limits = FlowLimits(timeouts, clock)
+        let limits = FlowLimits(timeouts, clock, hurry: FlowLimits.hurry(liveFlows, of: shared.flows.maxEntries))
         let now = try clock.tick()
         var report = FlowReport()
         var seen = 0
@@ -24,10 +24,7 @@ extension Datapath {
         }
         report.live = seen - report.removed
         liveFlows = report.live
-        collectedFlows += UInt64(report.removed)
-        let made = try countNewFlows() &- flowsAtStart
-        let accounted = collectedFlows + UInt64(report.live)
-        report.evicted = made > accounted ? made - accounted : 0
+        report.evicted = try shared.counters.reduce(Int(DP_COUNT_EVICTED.rawValue), into: 0) { $0 += $1.packets }
         return report
     }
 
@@ -46,13 +43,20 @@ extension Datapath {
                 if try shared.flows.delete(key) { removed += 1 }
             }
         }
-        collectedFlows += UInt64(removed)
         try masquerading?.forget(addresses, batch: features.hashBatch)
         return removed
     }
 
-    func countNewFlows() throws(BPFError) -> UInt64 {
-        try shared.counters.reduce(Int(DP_COUNT_NEW.rawValue), into: 0) { $0 += $1.packets }
+    /// Lets a full table find the connections that were brought over from an earlier start.
+    func fillFlowRing() throws(BPFError) {
+        var filled: UInt32 = 0
+        var scan = MapScan<flow_key, flow>(chunk: 4096, batch: features.hashBatch)
+        while try scan.next(shared.flows) {
+            let keys = (0..<min(scan.count, shared.flowRing.maxEntries - Int(filled))).map { scan.key($0) }
+            try shared.flowRing.updateBatch(keys: keys.indices.map { filled + UInt32($0) }, values: keys)
+            filled += UInt32(keys.count)
+        }
+        shared.state.storeWord(at: 0, \.flow_hand, filled)
     }
 }
 
@@ -60,14 +64,22 @@ extension Datapath {
 struct FlowLimits {
     private let tcpEstablished, tcpOpening, tcpClosing, udpReplied, udp, sctp, icmp: UInt32
 
-    init(_ timeouts: FlowTimeouts, _ clock: borrowing TickClock) {
-        tcpEstablished = clock.ticks(seconds: timeouts.tcpEstablished)
-        tcpOpening = clock.ticks(seconds: timeouts.tcpOpening)
-        tcpClosing = clock.ticks(seconds: timeouts.tcpClosing)
-        udpReplied = clock.ticks(seconds: timeouts.udpReplied)
-        udp = clock.ticks(seconds: timeouts.udp)
-        sctp = clock.ticks(seconds: timeouts.sctp)
-        icmp = clock.ticks(seconds: timeouts.icmp)
+    /// - Parameter hurry: by how much the timeouts are shortened.
+    init(_ timeouts: FlowTimeouts, _ clock: borrowing TickClock, hurry: Double = 1) {
+        func ticks(_ seconds: Double) -> UInt32 { clock.ticks(seconds: seconds / hurry) }
+        tcpEstablished = ticks(timeouts.tcpEstablished)
+        tcpOpening = ticks(timeouts.tcpOpening)
+        tcpClosing = ticks(timeouts.tcpClosing)
+        udpReplied = ticks(timeouts.udpReplied)
+        udp = ticks(timeouts.udp)
+        sctp = ticks(timeouts.sctp)
+        icmp = ticks(timeouts.icmp)
+    }
+
+    /// Up to three quarters full a table waits as long as it is told; then less and less, and a sixteenth when it is full.
+    static func hurry(_ live: Int, of size: Int) -> Double {
+        let filling = Double(live) / Double(max(size, 1))
+        return 1 / (1 - min(max(filling - 0.75, 0) * 4, 1) * 15 / 16)
     }
 
     func expired(_ key: flow_key, _ flow: flow, now: UInt32) -> Bool {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import BPF
 import CDatapathABI
-import Glibc
 import Kernel
 import NetTypes
 
@@ -42,8 +41,6 @@ package final class Datapath {
     var lastTable: UInt32 = 0
     /// Entries of the connection table at its last sweep.
     var liveFlows = 0
-    var collectedFlows: UInt64 = 0
-    var flowsAtStart: UInt64 = 0
     var denyLists: DenyLists?
     var masquerading: Masquerading?
 
@@ -69,7 +66,8 @@ package final class Datapath {
         for (map, _, size) in configuration.sizes.all where maps.contains(map) {
             try spec.resize(map: map, maxEntries: size)
         }
-        let older = try Self.adoptShared(&spec, paths, configuration.sizes)
+        let pinned = PinnedMaps(names: SharedMaps.names.map { ($0, $0) }, paths: paths, sizes: configuration.sizes)
+        let adopted = try pinned.adopt(into: &spec)
         object = try spec.load()
         fromEndpoint = try object.program("from_endpoint")
         toEndpoint = try object.program("to_endpoint")
@@ -77,50 +75,11 @@ package final class Datapath {
         shared = try SharedMaps(in: object)
         let tunnels = configuration.overlay != nil
         overlay = tunnels ? try OverlayPrograms(configuration, tickShift: clock.shift, sharing: object) : nil
-        if let older { try Self.copyFlows(from: older, to: shared.flows) }
-        try pinShared()
-        flowsAtStart = try countNewFlows() &- UInt64(try shared.flows.count())
-    }
-
-    /// Shares the pinned maps with the object that is about to be loaded. A connection table of another size is returned
-    /// instead, to be copied.
-    private static func adoptShared(
-        _ spec: inout BPFSpec, _ paths: PinPaths, _ sizes: MapSizes
-    ) throws -> BPFMap<flow_key, flow>? {
-        for name in SharedMaps.names {
-            let path = paths.shared(name)
-            guard unsafe access(path, F_OK) == 0 else { continue }
-            let map: MapHandle
-            do { map = try MapHandle(pinned: path) } catch { continue }
-            if let wanted = sizes.setting(of: name)?.size, map.info.maxEntries != wanted { continue }
-            // Another layout under the same version can only be damage: the new map takes the pin's place.
-            do { try spec.reuse(map: name, map) } catch { continue }
-        }
-        guard unsafe access(paths.shared("flows"), F_OK) == 0,
-            let flows = try? BPFMap<flow_key, flow>(pinned: paths.shared("flows")), flows.maxEntries != sizes.flows
-        else { return nil }
-        return flows
-    }
-
-    /// Brings connections over to a table of another size. What doesn't fit is judged as new.
-    private static func copyFlows(
-        from older: borrowing BPFMap<flow_key, flow>, to flows: borrowing BPFMap<flow_key, flow>
-    ) throws(BPFError) {
-        var scan = MapScan<flow_key, flow>(chunk: 4096)
-        while try scan.next(older) {
-            for index in 0..<scan.count {
-                do { try flows.update(scan.key(index), scan.value(index), .noExist) } catch { continue }
-            }
-        }
-    }
-
-    private func pinShared() throws {
-        for name in SharedMaps.names {
-            let map: MapHandle = try object.map(name)
-            let path = paths.shared(name)
-            if let pinned = try? MapHandle(pinned: path), pinned.info.id == map.info.id { continue }
-            try map.pin(to: path, replacing: true)
-        }
+        try pinned.bringOver(to: shared.flows, pin: "flows")
+        if !adopted.contains("flow_ring") { try fillFlowRing() }
+        // No connection that is already there may seem to have been judged under it.
+        if !adopted.contains("state") { shared.bump(by: try clock.tick() << 8) }
+        try pinned.pin(object)
     }
 
     /// After every endpoint of the restart is attached: pins the new set in the place of the old one's, removes the pins of
@@ -171,6 +130,7 @@ extension DatapathConfiguration {
             enable_fragments: fragments ? 1 : 0, enable_fib: fib ? 1 : 0, event_new: reportsNewFlows ? 1 : 0,
             event_drop: reportsDrops ? 1 : 0, count_hits: countsRuleHits ? 1 : 0,
             overlay_ifindex: overlay?.ifindex ?? 0, tunnel_port: overlay?.port.bigEndian ?? 0,
-            tunnel_ipv6: overlay?.isIPv6 == true ? 1 : 0, pad: 0)
+            tunnel_ipv6: overlay?.isIPv6 == true ? 1 : 0, pad: 0,
+            flow_slots: UInt32(sizes.flows))
     }
 }

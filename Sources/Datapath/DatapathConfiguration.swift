@@ -2,7 +2,7 @@
 
 /// How many entries each map is made for. Every one is a setting of the agent; the error for a full map names it.
 package struct MapSizes: Hashable, Sendable {
-    /// Connections. 128 bytes each, allocated at once.
+    /// Connections. 168 bytes each, allocated at once.
     package var flows = 262_144
     /// Datagrams in fragments at one time.
     package var fragments = 8_192
@@ -36,8 +36,8 @@ package struct MapSizes: Hashable, Sendable {
     /// Map name, setting and size. The setting is the agent's flag without its dashes.
     package var all: [(map: String, setting: String, size: Int)] {
         [
-            ("flows", "map-flows", flows), ("fragments", "map-fragments", fragments), ("pods", "map-pods", pods),
-            ("cidrs", "map-cidrs", cidrs), ("classes", "map-slots", slots),
+            ("flows", "map-flows", flows), ("flow_ring", "map-flows", flows), ("fragments", "map-fragments", fragments),
+            ("pods", "map-pods", pods), ("cidrs", "map-cidrs", cidrs), ("classes", "map-slots", slots),
             ("policy", "map-policy-rows", policyRows), ("ports", "map-port-entries", portEntries),
             ("endpoints", "map-endpoints", endpoints), ("rule_hits", "map-rule-hits", ruleHits),
             ("deny_sources", "map-deny-sources", denySources), ("nodes", "map-nodes", nodes),

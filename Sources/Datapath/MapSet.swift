@@ -51,6 +51,8 @@ struct MapSet: ~Copyable {
 struct SharedMaps: ~Copyable {
     let state: MappedArray<dp_state>
     let flows: BPFMap<flow_key, flow>
+    /// Keys of `flows` in the order of their making, for the programs: what a full table displaces is found by it.
+    let flowRing: BPFMap<UInt32, flow_key>
     let fragments: BPFMap<fragment_key, fragment>
     let counters: PerCPUArray<dp_counter_value>
     let events: MapHandle
@@ -58,17 +60,19 @@ struct SharedMaps: ~Copyable {
     init(in object: borrowing BPFObject) throws(BPFError) {
         let state: MappedArray<dp_state> = try object.map("state")
         let flows: BPFMap<flow_key, flow> = try object.map("flows")
+        let flowRing: BPFMap<UInt32, flow_key> = try object.map("flow_ring")
         let fragments: BPFMap<fragment_key, fragment> = try object.map("fragments")
         let counters: PerCPUArray<dp_counter_value> = try object.map("counters")
         let events: MapHandle = try object.map("events")
         self.state = state
         self.flows = flows
+        self.flowRing = flowRing
         self.fragments = fragments
         self.counters = counters
         self.events = events
     }
 
-    static let names = ["state", "flows", "fragments", "counters", "events"]
+    static let names = ["state", "flows", "flow_ring", "fragments", "counters", "events"]
 
     var epoch: UInt32 { state.loadWord(at: 0, \.epoch) }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BPF
 import CDatapathABI
-import Glibc
 import Kernel
 import NetTypes
 
@@ -24,7 +23,9 @@ final class Masquerading {
     private let madeAtStart: UInt64
 
     /// The names of the maps that outlive the agent: in the object, and as pins.
-    private static let pinned = [("nat", "nat"), ("fragments", "node_fragments"), ("nat_counters", "nat_counters")]
+    private static let pinned = [
+        (map: "nat", pin: "nat"), (map: "fragments", pin: "node_fragments"), (map: "nat_counters", pin: "nat_counters"),
+    ]
 
     /// - Parameter endpoint: the endpoint programs' object, whose connections, counters and events these share.
     init(
@@ -43,17 +44,13 @@ final class Masquerading {
             let map: MapHandle = try endpoint.map(name)
             try spec.reuse(map: name, map)
         }
-        let older = try Self.adopt(&spec, paths, sizes)
+        let pinned = PinnedMaps(names: Self.pinned, paths: paths, sizes: sizes)
+        _ = try pinned.adopt(into: &spec)
         let object = try spec.load()
         let mappings: BPFMap<nat_key, nat_entry> = try object.map("nat")
         let counters: PerCPUArray<dp_counter_value> = try object.map("nat_counters")
-        if let older { try Self.copy(from: older, to: mappings) }
-        for (name, pin) in Self.pinned {
-            let map: MapHandle = try object.map(name)
-            let path = paths.shared(pin)
-            if let there = try? MapHandle(pinned: path), there.info.id == map.info.id { continue }
-            try map.pin(to: path, replacing: true)
-        }
+        try pinned.bringOver(to: mappings, pin: "nat")
+        try pinned.pin(object)
         madeAtStart = try Self.countMade(counters) &- UInt64(try mappings.count())
         fragments = try object.map("fragments")
         devices = try object.map("nat_devices")
@@ -62,36 +59,6 @@ final class Masquerading {
         toNode = try object.program("to_node")
         self.mappings = mappings
         self.counters = counters
-    }
-
-    /// Shares the pinned maps with the object. Mappings in a table of another size are returned instead, to be copied.
-    private static func adopt(
-        _ spec: inout BPFSpec, _ paths: PinPaths, _ sizes: MapSizes
-    ) throws -> BPFMap<nat_key, nat_entry>? {
-        for (name, pin) in pinned {
-            let path = paths.shared(pin)
-            guard unsafe access(path, F_OK) == 0, let map = try? MapHandle(pinned: path) else { continue }
-            if let wanted = sizes.setting(of: name)?.size, map.info.maxEntries != wanted { continue }
-            // Another layout under the same version can only be damage: the new map takes the pin's place.
-            do { try spec.reuse(map: name, map) } catch { continue }
-        }
-        guard unsafe access(paths.shared("nat"), F_OK) == 0,
-            let mappings = try? BPFMap<nat_key, nat_entry>(pinned: paths.shared("nat")),
-            mappings.maxEntries != sizes.nat
-        else { return nil }
-        return mappings
-    }
-
-    /// What doesn't fit is mapped anew.
-    private static func copy(
-        from older: borrowing BPFMap<nat_key, nat_entry>, to mappings: borrowing BPFMap<nat_key, nat_entry>
-    ) throws(BPFError) {
-        var scan = MapScan<nat_key, nat_entry>(chunk: 4096)
-        while try scan.next(older) {
-            for index in 0..<scan.count {
-                do { try mappings.update(scan.key(index), scan.value(index), .noExist) } catch { continue }
-            }
-        }
     }
 
     /// FNV-1a of the boot's id: moved connections are looked for where an earlier agent put them, so the seed has to last as

@@ -7,7 +7,6 @@ import Logging
 import ServiceLifecycle
 import UnixSignals
 
-@main
 struct SkeinAgent: AsyncParsableCommand {
     static let version = "0.1.0"
 

@@ -36,6 +36,7 @@ struct Status: ParsableCommand {
         fields.add("Pod ranges", podRanges(status))
         fields.add("Pod MTU", "\(status.mtu)")
         fields.add("Endpoints", endpoints(status.endpoints))
+        if let adds = status.adds { fields.add("Their ADDs", Self.adds(adds)) }
         fields.add("Policy", "\(status.policies) objects, \(status.identities) identities, epoch \(status.epoch)")
         fields.add("Kernel", features(status.features))
         fields.add("Traffic", traffic(status.counters))
@@ -87,6 +88,10 @@ struct Status: ParsableCommand {
     private static func endpoints(_ counts: [String: Int]) -> String {
         let used = counts.filter { $0.value > 0 }.sorted { $0.key < $1.key }
         return used.isEmpty ? "none" : used.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+    }
+
+    private static func adds(_ times: AddTimes) -> String {
+        "took \(times.median) ms (median), \(times.p99) ms (p99), \(times.longest) ms (longest)"
     }
 
     private static func features(_ features: [FeatureInfo]) -> String {

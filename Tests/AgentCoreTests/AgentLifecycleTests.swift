@@ -30,6 +30,26 @@ struct AgentLifecycleTests {
         #expect(node.folder.names(in: "run/endpoints").count == 1)
     }
 
+    @Test func `how long an ADD took is known of its endpoint, and to a later agent`() async throws {
+        let node = try TestNode()
+        let agent = try await node.startAgent()
+        #expect(try await agent.status().adds == nil)
+        for (name, attempt) in [("a", AddAttempt.name()), ("b", "1a")] {
+            var request = TestNode.request(name)
+            request.attempt = attempt
+            let reply = try await agent.allocate(request)
+            #expect(await agent.endpoint(TestNode.key(name))?.addMilliseconds == nil, "it has not come to its end")
+            try await agent.attach(
+                TestNode.key(name), ifindex: node.host.addLink(reply.hostInterface), attempt: attempt)
+        }
+        let took = try #require(await agent.endpoint(TestNode.key("a"))?.addMilliseconds)
+        #expect(took < 60_000)
+        #expect(await agent.endpoint(TestNode.key("b"))?.addMilliseconds == nil, "its name does not say when it began")
+        #expect(try await agent.status().adds == AddTimes([took]))
+        let next = try await node.startAgent()
+        #expect(await next.endpoint(TestNode.key("a"))?.addMilliseconds == took)
+    }
+
     @Test func `the same ADD again has the same reply`() async throws {
         let node = try TestNode()
         let agent = try await node.startAgent()

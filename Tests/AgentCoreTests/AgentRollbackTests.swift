@@ -118,6 +118,22 @@ struct AgentRollbackTests {
         #expect(try node.host.link(named: second.hostInterface) == nil)
     }
 
+    @Test func `what a killed call asks after the deletion is refused`() async throws {
+        let node = try TestNode()
+        let agent = try await node.startAgent()
+        let key = TestNode.key("a")
+        try await agent.delete(key, attempt: "2")
+        let error = await #expect(throws: APIError.self) {
+            try await agent.allocate(Self.request("a", attempt: "1"))
+        }
+        #expect(error?.code == APIError.Code.conflict && error?.retryable == true)
+        #expect(await agent.endpoint(key) == nil)
+        // The next call of the runtime is none of those; nor is that of another container.
+        _ = try await agent.allocate(Self.request("b", attempt: "1"))
+        _ = try await agent.allocate(Self.request("a", attempt: "3"))
+        #expect(await agent.endpoint(key) != nil)
+    }
+
     @Test func `an attachment of what is not reserved is refused`() async throws {
         let node = try TestNode()
         let agent = try await node.startAgent()

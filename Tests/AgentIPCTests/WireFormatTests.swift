@@ -127,7 +127,8 @@ import Testing
                 podNamespace: "default", podName: "web", podUID: complete ? "1-2" : nil,
                 labels: complete ? ["app": "web", "Tier": "a/b"] : [:], ipv4: ipv4, ipv6: ipv6, podMAC: mac,
                 gatewayMAC: .gateway(endpoint: 7), mtu: 1_450, hostInterface: "skn0", hostIfindex: complete ? 42 : nil,
-                state: state, since: .max, identity: 300, policy: 1, enforceIngress: complete, enforceEgress: !complete,
+                state: state, since: .max, addMilliseconds: complete ? 12 : nil, identity: 300, policy: 1,
+                enforceIngress: complete, enforceEgress: !complete,
                 policies: complete ? ["NetworkPolicy default/web", "NetworkPolicy default/db"] : []))
     }
 
@@ -138,6 +139,8 @@ import Testing
         try agree(AttachRequest(hostIfindex: 42))
         try agree(AttachRequest(hostIfindex: 42, attempt: "1a"))
         try agree(ReleaseRequest(attempt: "1a"))
+        try agree(DeleteRequest())
+        try agree(DeleteRequest(attempt: "1a"))
         try agree(GCRequest(network: "pods", keep: []))
         try agree(GCRequest(network: "pods", keep: [reference, reference]))
         try agree(GCReply(removed: [reference]))

@@ -44,6 +44,7 @@ import Testing
             var config = dp_config()
             config.event_rate = 1_000
             config.tick_shift = 8
+            config.flow_slots = 1_024
             for (name, turnOn) in settings where on(name) { turnOn(&config) }
             return config
         }

@@ -276,7 +276,7 @@ struct DropCase: Sendable, CustomTestStringConvertible {
             .macs(from: packet.sourceMAC, to: packet.destinationMAC)
     }
 
-    /// Two CPUs fight for the only element of the table until one of them finds none: an LRU that has anything to
+    /// Two CPUs fight for the only element of the table until one of them finds none: a table that has anything to
     /// evict never refuses.
     private static func insertFailure(_ lab: Lab, _ family: Family) throws -> Action {
         let host = Peers.host.address(family)

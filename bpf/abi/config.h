@@ -23,7 +23,8 @@ struct dp_config {
 	__be16 tunnel_port;    /* UDP port of the tunnels, which no pod may send to */
 	__u8 tunnel_ipv6;      /* 1: nodes reach each other by IPv6 */
 	__u8 pad;
+	__u32 flow_slots; /* of `flow_ring`: as many as `flows` has room for */
 };
-_Static_assert(sizeof(struct dp_config) == 20, "dp_config ABI");
+_Static_assert(sizeof(struct dp_config) == 24, "dp_config ABI");
 
 #pragma clang diagnostic pop

@@ -40,7 +40,8 @@ enum dp_counter : __u32 {
 	DP_COUNT_REJUDGED = 515,      /* flows judged again after an epoch bump */
 	DP_COUNT_EVENT_LOST = 516,    /* ring buffer full */
 	DP_COUNT_EVENT_LIMITED = 517, /* over the rate */
-	DP_COUNT_MAX = 518,
+	DP_COUNT_EVICTED = 518,       /* entries that made room for others in a full `flows` */
+	DP_COUNT_MAX = 519,
 };
 struct dp_counter_value {
 	__u64 packets;

@@ -66,7 +66,8 @@ enum flow_flag : __u8 {
 };
 
 /*
- * `flows` (LRU). 40 bytes, so that with the kernel's element header (48) and
+ * `flows`, and in `flow_ring` their keys in the order of their making: see
+ * lib/evict.h. 40 bytes, so that with the kernel's element header (48) and
  * the key an element is two cache lines and all that an established packet
  * needs of the value lies in the second.
  */

@@ -18,9 +18,11 @@
  */
 struct dp_state {
 	__u32 epoch;
-	__u32 reserved;
+	__u32 reserved[15];
+	__u32 flow_hand; /* where the next place in `flow_ring` is taken, modulo its size; a cache line of its own */
+	__u32 reserved2[15];
 };
-_Static_assert(sizeof(struct dp_state) == 8, "dp_state ABI");
+_Static_assert(sizeof(struct dp_state) == 128, "dp_state ABI");
 
 /* `base_slots`, one element: slots of addresses that no map knows. */
 struct dp_base_slots {

@@ -7,7 +7,7 @@
 #pragma clang diagnostic error "-Wpadded"
 
 /* Goes up when the meaning or the layout of a map that outlives the agent changes. */
-#define DP_ABI_VERSION 2
+#define DP_ABI_VERSION 3
 
 /*
  * An address of either family, network byte order. IPv4 is written as its

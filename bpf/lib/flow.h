@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The connection table: the fast path, and the step to the slow one. */
 #pragma once
+#include "evict.h"
 #include "forward.h"
 #include "judge.h"
 
@@ -94,12 +95,16 @@ static __always_inline int onward(struct __sk_buff *skb, const struct packet *p,
 static __always_inline int flow_record(const struct packet *p, const struct flow *opened)
 {
 	struct flow *flow;
+	long ret;
 
 	/* The end of a connection that isn't known begins none. */
 	if (p->tcp_flags & (TCP_RST | TCP_FIN))
 		return 1;
-	if (!bpf_map_update_elem(&flows, &p->key, opened, BPF_NOEXIST)) {
-		count(DP_COUNT_NEW, 0); /* what was made, less what is there and what was collected, was evicted */
+	ret = flow_add(&p->key, opened);
+	if (ret && ret != -EEXIST)
+		return -DP_DROP_FLOW_INSERT_FAILED;
+	if (!ret) {
+		count(DP_COUNT_NEW, 0);
 		return 0;
 	}
 	flow = bpf_map_lookup_elem(&flows, &p->key);
@@ -108,7 +113,7 @@ static __always_inline int flow_record(const struct packet *p, const struct flow
 		WRITE_ONCE(flow->epoch, opened->epoch);
 		return 1;
 	}
-	return bpf_map_update_elem(&flows, &p->key, opened, BPF_ANY) ? -DP_DROP_FLOW_INSERT_FAILED : 0;
+	return flow_replace(&p->key, opened) ? -DP_DROP_FLOW_INSERT_FAILED : 0;
 }
 
 /* Judges, records and forwards. */
@@ -132,7 +137,7 @@ static __always_inline int flow_judge(struct __sk_buff *skb, const struct packet
 	if (j.known) {
 		if (p->kind != PACKET_ERROR)
 			flow_touch(&j.flow, p);
-		if (bpf_map_update_elem(&flows, &p->key, &j.flow, BPF_ANY))
+		if (flow_replace(&p->key, &j.flow))
 			return -DP_DROP_FLOW_INSERT_FAILED;
 		count(DP_COUNT_REJUDGED, 0);
 	} else {

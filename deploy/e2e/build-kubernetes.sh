@@ -8,6 +8,8 @@
 # the cache, complete or not at all, so that a second call takes no time.
 #
 # usage: build-kubernetes.sh [--path]   builds what is missing; --path prints the folder
+#
+# Exit codes: 0 it is there; 3 Debian's archives here do not have what it is built from, or do not answer; 1 otherwise.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=lib/common.sh
@@ -129,12 +131,13 @@ collect() {
 }
 
 # step WHAT COMMAND...: says how long it took; its output is shown only if it fails.
+code=1
 step() {
     local what=$1 began=$SECONDS
     shift
     printf '   %-44s' "$what"
     # Not in a condition: the functions rely on being left at the first error.
-    trap 'echo " failed"; tail -n 30 "$log" | quote' EXIT
+    trap 'echo " failed"; tail -n 30 "$log" | quote; exit "$code"' EXIT
     (
         set -euo pipefail
         "$@"
@@ -152,10 +155,12 @@ build() {
     mkdir -p "$result/bin"
     echo "Kubernetes $kubernetes_version is built, once, into $cache (log: $log)"
     "$here/../deps.sh" "${system_packages[@]}"
+    code=3
     step "lists of packages" prepare_apt
     step "Debian's packages" unpack_packages "$work/packages" "${unpacked_packages[@]}"
     step "Go" unpack_packages "$work/golang" "$go_package-go" "$go_package-src" "$reflect2_package"
     step "the source" unpack_source
+    code=1
     step "what this Go is too new for" mend_source
     step "its generated file" generate_openapi
     step "the programs" compile

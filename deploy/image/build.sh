@@ -25,6 +25,12 @@ umask 022
 install -d "$work"/{usr/bin,usr/lib/skein/bpf,usr/share/skein/crds,etc,tmp}
 chmod 1777 "$work/tmp"
 for program; do
+    # A program with two names is there once.
+    other=$(find "$bin" -samefile "$bin/$program" ! -name "$program" -printf '%f\n' | head -n 1)
+    if [ -n "$other" ] && [ -e "$work/usr/bin/$other" ]; then
+        ln "$work/usr/bin/$other" "$work/usr/bin/$program"
+        continue
+    fi
     install -m 755 "$bin/$program" "$work/usr/bin/"
     add_libraries "$work" "$bin/$program"
 done

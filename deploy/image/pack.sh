@@ -33,7 +33,8 @@ make_image() {
     mkdir -p "$work/layout/blobs/sha256"
     packed "$folder" >"$work/layer.tar"
     plain=$(sha256 "$work/layer.tar")
-    gzip -n -9 "$work/layer.tar"
+    # More effort takes three times as long, and half a percent off.
+    gzip -n -6 "$work/layer.tar"
     layer=$(put_blob "$work/layout" "$work/layer.tar.gz")
     cat >"$work/config" <<END
 {"architecture": "$(dpkg --print-architecture)", "os": "linux", "created": "1970-01-01T00:00:00Z",

@@ -36,7 +36,17 @@ extension Request {
     /// The JSON body. What is wrong with it is told by field.
     @concurrent
     func json<Body: Decodable>(_ type: Body.Type, _ context: APIContext) async throws -> Body {
+        try decode(type, try await bytes(upTo: context.maxUploadSize))
+    }
+
+    /// `json`; nil if there is no body.
+    @concurrent
+    func optionalJSON<Body: Decodable>(_ type: Body.Type, _ context: APIContext) async throws -> Body? {
         let bytes = try await bytes(upTo: context.maxUploadSize)
+        return bytes.isEmpty ? nil : try decode(type, bytes)
+    }
+
+    private func decode<Body: Decodable>(_ type: Body.Type, _ bytes: [UInt8]) throws -> Body {
         do {
             return try JSONDecoder().decode(type, from: Data(bytes))
         } catch let error as DecodingError {

@@ -28,8 +28,9 @@ struct EndpointRoutes {
             }
             return try jsonResponse(endpoint)
         }
-        router.delete("/v1/endpoints/{container}/{interface}") { _, context in
-            try await agent.delete(try key(context))
+        router.delete("/v1/endpoints/{container}/{interface}") { request, context in
+            let body = try await request.optionalJSON(DeleteRequest.self, context)
+            try await agent.delete(try key(context), attempt: body?.attempt)
             return try jsonResponse(EmptyReply())
         }
         router.post("/v1/gc") { request, context in

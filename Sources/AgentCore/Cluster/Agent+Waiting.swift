@@ -21,6 +21,7 @@ extension Agent {
         }
         let key = EndpointKey(containerID: request.containerID, interface: request.interface)
         try requireLatest(request, key, after: waitingAdds[key]?.attempt)
+        try requireLatest(request, key, after: deletions[key]?.attempt)
         lastTicket += 1
         let ticket = lastTicket
         if waitingAdds.updateValue((ticket, request.attempt), forKey: key) != nil { bell.ring() }

@@ -21,6 +21,7 @@ extension Agent {
             throw APIError(code: APIError.Code.notReady, message: problem, retryable: true)
         }
         try validate(request)
+        try requireLatest(request, key, after: deletions[key]?.attempt)
         // A deletion that the plugin could only write down comes before this.
         if Tombstone(key).takeBack(in: settings.runDirectory.path) { try delete(key) }
         if endpointTable[key] != nil { return try reply(again: key, request) }
@@ -73,7 +74,8 @@ extension Agent {
     func requireLatest(_ request: AllocateRequest, _ key: EndpointKey, after latest: String?) throws {
         guard let latest, let attempt = request.attempt, attempt < latest else { return }
         throw APIError(
-            code: APIError.Code.conflict, message: "endpoint \(key) is being added by a later call", retryable: true)
+            code: APIError.Code.conflict, message: "endpoint \(key) is being added, or was deleted, by a later call",
+            retryable: true)
     }
 
     private func reply(for record: EndpointRecord) -> AllocateReply {

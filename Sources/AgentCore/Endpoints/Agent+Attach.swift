@@ -41,7 +41,8 @@ extension Agent {
             try putPolicy(of: record)
             try bind(record, ifindex: ifindex, to: datapath, policy)
             try datapath.attach(record.number)
-            if let ready = endpointTable.markReady(key, ifindex: ifindex, at: clock.seconds) {
+            let took = (attempt ?? record.attempt).flatMap(AddAttempt.age)
+            if let ready = endpointTable.markReady(key, ifindex: ifindex, after: took, at: clock.seconds) {
                 try store.save(ready)
             }
             tellCluster()

@@ -4,8 +4,10 @@ import Logging
 
 extension Agent {
     /// Removes an endpoint, its veth included. Succeeds for one that is unknown.
+    /// - Parameter attempt: names the call, so that what an earlier one asks for is not done after it.
     /// - Throws: `APIError`; then the endpoint is still known, and the call can be made again.
-    package func delete(_ key: EndpointKey) throws {
+    package func delete(_ key: EndpointKey, attempt: String? = nil) throws {
+        if let attempt { deletions[key] = (attempt, clock.seconds) }
         _ = Tombstone(key).takeBack(in: settings.runDirectory.path)
         endWaiting(key)
         do {
@@ -71,6 +73,7 @@ extension Agent {
 
     /// Removes endpoints that have had no working pod behind them for too long.
     package func expireEndpoints() {
+        deletions = deletions.filter { clock.seconds - $0.value.at < AgentSettings.expiry }
         for record in endpointTable.expired(at: clock.seconds, age: AgentSettings.expiry) {
             logger.notice(
                 "endpoint expired",

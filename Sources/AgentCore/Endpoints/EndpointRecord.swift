@@ -29,6 +29,8 @@ package struct EndpointRecord: Hashable, Codable, Sendable {
     package var attempt: String?
     /// When the present state began, seconds since 1970.
     package var since: Int64
+    /// How long its last ADD took; nil while pending, and where nobody said when it began.
+    package var addMilliseconds: UInt32?
 
     package init(
         number: UInt16, key: EndpointKey, network: String, netns: String, podNamespace: String, podName: String,

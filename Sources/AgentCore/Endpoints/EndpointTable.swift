@@ -51,9 +51,12 @@ package struct EndpointTable: Sendable {
     }
 
     /// pending, ready or gone -> ready, with the host side of the veth that was attached.
-    package mutating func markReady(_ key: EndpointKey, ifindex: UInt32, at time: Int64) -> EndpointRecord? {
+    package mutating func markReady(
+        _ key: EndpointKey, ifindex: UInt32, after milliseconds: UInt32? = nil, at time: Int64
+    ) -> EndpointRecord? {
         guard var record = records[key] else { return nil }
         record.ifindex = ifindex
+        record.addMilliseconds = milliseconds
         record.state = .ready
         record.since = time
         records[key] = record

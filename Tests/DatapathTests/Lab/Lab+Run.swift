@@ -160,8 +160,7 @@ extension Lab {
     }
 
     func forgetFlows() throws {
-        let removed = try datapath.shared.flows.deleteBatch(datapath.shared.flows.entries().map(\.key))
-        datapath.collectedFlows += UInt64(removed)
+        try datapath.shared.flows.deleteBatch(datapath.shared.flows.entries().map(\.key))
     }
 }
 

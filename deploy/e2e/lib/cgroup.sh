@@ -33,12 +33,19 @@ make_cgroups() { # NODE
         }
         mkdir -p "$hierarchy/$prefix/$1"
     done < <(cgroup_hierarchies)
+    mkdir -p "$(system_group "$1")"
 }
 
-# enter_cgroups NODE: the calling process.
+# system_group NODE: for its daemons, as an init system has one. Beside the group of all its pods, each of their processes
+# would weigh as much as that whole group.
+system_group() { echo "$cgroup_top/cpu/$prefix/$1/system"; }
+enter_system_group() { echo "$BASHPID" >"$(system_group "$1")/cgroup.procs"; } # NODE
+
+# enter_cgroups NODE: the calling process. It may become another program right after this, which would keep a helper that
+# nobody has waited for as a child, and as a zombie.
 enter_cgroups() {
     local hierarchy
-    while read -r hierarchy; do echo "$BASHPID" >"$hierarchy/$prefix/$1/cgroup.procs"; done < <(cgroup_hierarchies)
+    for hierarchy in $(cgroup_hierarchies); do echo "$BASHPID" >"$hierarchy/$prefix/$1/cgroup.procs"; done
 }
 
 # processes_in_cgroups: of all the lab's groups, one id a line.

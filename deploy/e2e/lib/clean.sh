@@ -16,7 +16,8 @@ leftovers() {
     local name
     for name in $(process_names); do ! process_is_alive "$name" || echo "process $name ($(process_pid "$name"))"; done
     processes_in_cgroups | sed 's/^/process in a control group: /'
-    ip netns list | sed -nE "s/^($prefix-[^ ]+).*/network namespace \\1/p"
+    # Others may be making and removing theirs at this moment.
+    ip netns list 2>/dev/null | sed -nE "s/^($prefix-[^ ]+).*/network namespace \\1/p"
     lab_mounts | sed 's/^/mount /'
     cgroup_folders | sed 's/^/control group /'
 }
@@ -28,16 +29,16 @@ clean_lab() {
     # the first process of a node all others of it go.
     for name in $(process_names); do [ "${name##*.}" = init ] || process_signal "$name" KILL; done
     for name in $(process_names); do process_signal "$name" KILL; done
-    for name in $(process_names); do within 10 process_is_gone "$name" || true; done
+    for name in $(process_names); do within 30 process_is_gone "$name" || true; done
     # Who else lives in the lab's own groups and networks: commands that somebody ran there.
     for signal in TERM KILL; do
         { processes_in_cgroups; for name in $(network_names); do ip netns pids "$prefix-$name"; done; } 2>/dev/null |
             while read -r pid; do [ "$pid" = $$ ] || kill -"$signal" "$pid" 2>/dev/null || true; done
-        ! within 5 cgroups_are_empty || ! within 5 networks_are_empty || break
+        ! within 10 cgroups_are_empty || ! within 10 networks_are_empty || break
     done
     lab_mounts | sort -r | while read -r name; do umount --lazy "$name" || true; done
     for name in $(network_names); do drop_network "$name" || true; done
-    within 10 drop_cgroups || true
+    within 30 drop_cgroups || true
     if [ -n "$(leftovers)" ]; then
         leftovers | quote >&2
         die "these did not go"

@@ -49,7 +49,7 @@ controllers_are_at_work() { kubectl -n default get serviceaccount/default config
 start_control_plane() {
     define_control_plane
     process_start etcd
-    await 20 etcd "etcd answers" in_network control bash -c ': </dev/tcp/127.0.0.1/2379'
+    await 60 etcd "etcd answers" in_network control bash -c ': </dev/tcp/127.0.0.1/2379'
     process_start kube-apiserver
     await 60 kube-apiserver "the API server is ready" api_is_ready
     process_start kube-controller-manager

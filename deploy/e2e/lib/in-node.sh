@@ -13,6 +13,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 node=$1 pid=$2
 shift 2
 enter_cgroups "$node"
+enter_system_group "$node"
 umask 022
 export PATH="$bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" HOME=/root
 exec nsenter --target "$pid" --mount --net --uts --ipc --pid --cgroup -- "$@"

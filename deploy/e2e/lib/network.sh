@@ -79,4 +79,4 @@ make_node_network() { # NODE
 
 # drop_network NAME: its links go with it. Nothing if there is none.
 drop_network() { [ ! -e "$(netns_path "$1")" ] || ip netns del "$prefix-$1"; }
-network_names() { ip netns list | sed -nE "s/^$prefix-([^ ]+).*/\\1/p"; }
+network_names() { ip netns list 2>/dev/null | sed -nE "s/^$prefix-([^ ]+).*/\\1/p"; }

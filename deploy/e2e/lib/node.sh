@@ -31,7 +31,7 @@ start_in_node() {
     local name=$1
     ! process_is_alive "$name" || return 0
     process_start "$name"
-    await 10 "$name" "$name starts" process_started_child "$name"
+    await 60 "$name" "$name starts" process_started_child "$name"
 }
 
 node_is_made() { on_node "$1" test -e /run/node-is-made; }
@@ -49,12 +49,13 @@ make_node() {
     process_define "$1.init" "$e2e/lib/make-node.sh" "$1" "$folder"
     start_in_node "$1.init"
     process_pid "$1.init" >"$folder/init"
-    await 10 "$1.init" "the node's file system is made" node_is_made "$1"
+    await 60 "$1.init" "the node's file system is made" node_is_made "$1"
 }
 
 write_containerd_configuration() { # NODE
     cat >"$(node_folder "$1")/etc/containerd.toml" <<END
 version = 2
+metrics = {address = "127.0.0.1:1338"}
 disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
   "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs", "io.containerd.internal.v1.opt"]
 [plugins."io.containerd.grpc.v1.cri"]
@@ -125,7 +126,7 @@ start_node_runtime() { # NODE
     make_node "$1"
     define_node_daemons "$1"
     start_in_node "$1.containerd"
-    await 20 "$1.containerd" "containerd answers" containerd_answers "$1"
+    await 60 "$1.containerd" "containerd answers" containerd_answers "$1"
 }
 
 start_node_agents() { # NODE

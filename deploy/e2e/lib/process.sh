@@ -45,17 +45,24 @@ process_start() { # NAME
         done
         exec setsid bash "$folder/command" >>"$run/logs/$name.log" 2>&1 </dev/null
     ) &
+    # It ends as whoever stops it wants it to: that is no news for the shell to tell.
+    disown $!
     process_stamp $! >"$folder/pid" || die_with_log "$name" "$name ended at once"
 }
 
 # process_started_child NAME: records whom the process started to be it.
 process_started_child() {
-    local parent child
+    local parent child stamp
     read -r parent _ <"$run/processes/$1/pid"
     # Before it becomes one of these, its children are passing helpers.
     [[ $(<"/proc/$parent/comm") = @(nsenter|unshare) ]] || return 1
-    child=$(pgrep -P "$parent" | head -n 1)
-    [ -n "$child" ] && process_stamp "$child" >>"$run/processes/$1/pid"
+    for child in $(pgrep -P "$parent"); do
+        # One that has ended, and that nobody waits for, is not it.
+        stamp=$(process_stamp "$child") || continue
+        echo "$stamp" >>"$run/processes/$1/pid"
+        return
+    done
+    return 1
 }
 
 # process_stamp_of NAME: the stamp of the one that does the work.
@@ -77,7 +84,7 @@ process_signal() {
 process_stop() {
     process_signal "$1" "${2:-TERM}"
     within 10 process_is_gone "$1" || process_signal "$1" KILL
-    within 5 process_is_gone "$1"
+    within 20 process_is_gone "$1"
 }
 
 process_names() { [ ! -d "$run/processes" ] || ls "$run/processes"; }

@@ -12,7 +12,7 @@ has_other_agent() { # NODE PID
     pid=$(agent_pid "$1") && [ -n "$pid" ] && [ "$pid" != "$2" ]
 }
 new_pod_works() { # NAME NODE
-    probe_pod break "$1" "$2" 'of: later' | kubectl apply -f - >/dev/null && within 60 pods_are_ready break &&
+    probe_pod break "$1" "$2" 'of: later' | kubectl apply -f - >/dev/null && within 180 pods_are_ready break &&
         learn_pods && asked 3000 < <(lines client "$1" to "$1" client with tcp:7000:64) >/dev/null
 }
 
@@ -69,7 +69,7 @@ topic_disruptions() {
         probe_pod break client node1 'of: load'
         probe_pod break server node2 'of: load'
     } | kubectl apply -f - >/dev/null
-    check "pods are ready" within 60 pods_are_ready break
+    check "pods are ready" within 180 pods_are_ready break
     learn_pods
     check "20 connections within a node are held, 10 a second are opened, by each family" \
         start_load break within node2 'of: load' 20 20 server

@@ -33,7 +33,7 @@ start_load() {
     load_node[$2]=$3
     on_node "$3" rm -f "$loads/$2"
     load_pod "$@" | kubectl apply -f - >/dev/null
-    within 30 load_is_up "$2" $((2 * $5))
+    within 60 load_is_up "$2" $((2 * $5))
 }
 end_loads() {
     kubectl delete pods -A -l suite=load --force --grace-period=0 --wait >/dev/null 2>&1 || true
@@ -55,8 +55,8 @@ has_grown() { [ "$(count "$1" "$2")" -gt "$3" ]; }
 goes_on() {
     local echoed opened
     echoed=$(count "$1" echoed) opened=$(count "$1" opened)
-    within 20 has_grown "$1" echoed $((echoed + $(count "$1" held))) && within 20 has_grown "$1" opened "$opened" &&
-        within 10 all_speak "$1"
+    within 40 has_grown "$1" echoed $((echoed + $(count "$1" held))) && within 40 has_grown "$1" opened "$opened" &&
+        within 30 all_speak "$1"
 }
 show_loads() {
     local name

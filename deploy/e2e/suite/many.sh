@@ -5,13 +5,14 @@
 
 many=200
 
+# many_pods NUMBER
 many_pods() {
     cat <<END
 apiVersion: apps/v1
 kind: Deployment
 metadata: {namespace: many, name: many}
 spec:
-  replicas: $many
+  replicas: $1
   selector: {matchLabels: {app: many}}
   template:
     metadata: {labels: {app: many, suite: e2e}}
@@ -29,7 +30,7 @@ spec:
 END
 }
 
-all_many_ready() { [ "$(kubectl -n many get deployment many -o 'jsonpath={.status.readyReplicas}')" = "$many" ]; }
+are_ready() { [ "$(kubectl -n many get deployment many -o 'jsonpath={.status.readyReplicas}')" = "$1" ]; }
 no_pods_in() { [ -z "$(kubectl -n "$1" get pods -o name)" ]; }
 
 # percentiles: median, p99 and maximum of the numbers that it reads.
@@ -52,6 +53,26 @@ sandbox_times() {
     done | while read -r from to; do
         echo $((($(date -d "$to" +%s%N) - $(date -d "$from" +%s%N)) / 1000000))
     done
+}
+# add_times: milliseconds of each ADD, as the agent that served it says: from the plugin's start until the pod's programs and
+# policy are in the kernel.
+add_times() {
+    local node
+    for node in $(node_names); do
+        asks_agent "$node" endpoint list |
+            jq '.[] | select(.podNamespace == "many") | .addMilliseconds // empty'
+    done
+}
+# setups_of NODE: how many times containerd has run the plugin for a new pod, and the seconds that all of them took; by its
+# own measure, from before the first plugin is started until the last one has ended (loopback is one of them, too).
+setups_of() {
+    local name=containerd_cri_network_plugin_operations_duration_seconds
+    on_node "$1" curl -sf http://127.0.0.1:1338/v1/metrics | awk -v name="^$name.*_(count|sum)[{].*\"set_up_pod\"" '
+        $1 ~ name { if ($1 ~ /_count[{]/) n = $2; else s = $2 } END { print n + 0, s + 0 }'
+}
+all_setups() {
+    local node
+    for node in $(node_names); do setups_of "$node"; done | awk '{ n += $1; s += $2 } END { print n + 0, s + 0 }'
 }
 # ready_times: milliseconds from a pod's creation to Ready; Kubernetes keeps whole seconds.
 ready_times() {
@@ -98,7 +119,7 @@ be_quick_with_identities() {
 }
 
 topic_many() {
-    local began since node
+    local began since node setups
     local -A before=() identities_before=()
     heading "$many pods at once ($mode)"
     kubectl create namespace many >/dev/null
@@ -106,13 +127,24 @@ topic_many() {
     for node in $(node_names); do
         before[$node]=$(inventory "$node") identities_before[$node]=$(identities "$node")
     done
+    # Beside the others it says what is due to them.
+    quietly kubectl apply -f <(many_pods 1)
+    check "one pod alone is ready" within 60 are_ready 1
+    ! has_agents || say "its ADD: $(add_times) ms"
+    setups=$(all_setups)
     began=$(milliseconds) since=$(date -u +%FT%T)
-    many_pods | kubectl apply -f - >/dev/null
-    check "all of them are ready" within 300 all_many_ready
+    many_pods "$many" | kubectl apply -f - >/dev/null
+    check "all of them are ready" within 300 are_ready "$many"
     say "after $((($(milliseconds) - began) / 1000)) s"
     ! has_agents || check "three nodes that had to name them at once made one identity" one_identity
     say "from creation to Ready: $(ready_times | percentiles)"
     say "sandboxes (kubelet to containerd and back): $(sandbox_times "$since" | percentiles)"
+    say "their networks (containerd, by its own count): $(echo "$setups $(all_setups)" |
+        awk '{ n = $3 - $1; if (n) printf "%d of them: mean %d ms", n, ($4 - $2) * 1000 / n; else print "none" }')"
+    if has_agents; then
+        say "ADDs (the plugin's start until programs and policy are in the kernel): $(add_times | percentiles)"
+        check "the agents know how long each ADD took" test "$(add_times | wc -l)" = "$many"
+    fi
     began=$(milliseconds)
     kubectl -n many delete deployment many --wait >/dev/null
     check "all of them are deleted" within 180 no_pods_in many

@@ -48,7 +48,7 @@ network_up() {
         bridge) give_bridge ;;
         skein) install_skein ;;
     esac
-    check "all nodes are ready" within 120 all_nodes node_is_ready
+    check "all nodes are ready" within 180 all_nodes node_is_ready
     say "after $(($(milliseconds) - began)) ms"
 }
 
@@ -57,10 +57,10 @@ install_skein() {
     [ "$mode" = tunnel ] || folder=$e2e/../overlays/$mode
     mapfile -t nodes < <(node_names)
     load_image "$skein_image_file" "${nodes[@]}"
-    check "kubectl apply -k deploy/${folder##*/deploy/../}" quietly kubectl apply -k "$folder"
-    check "the operator is ready" within 120 operator_is_ready
-    check "Skein's kinds are served" within 60 kinds_are_served
-    check "an agent on every node is ready" within 120 agents_are_ready
+    check "kubectl apply -k deploy/${folder#"$e2e/../"}" quietly kubectl apply -k "$folder"
+    check "the operator is ready" within 180 operator_is_ready
+    check "Skein's kinds are served" within 120 kinds_are_served
+    check "an agent on every node is ready" within 180 agents_are_ready
 }
 
 nothing_of_skein_on() { # NODE

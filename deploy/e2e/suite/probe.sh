@@ -145,7 +145,7 @@ asked() {
 # expect WHAT [SECONDS]: the lines that `asked` reads become true within so many seconds, all at once. Whoever gives no
 # policy (a plain bridge) is asked for the allowed ones only.
 expect() {
-    local what=$1 seconds=${2:-15} lines allowed refused deadline wrong timeout=3000
+    local what=$1 seconds=${2:-40} lines allowed refused deadline wrong timeout=3000
     lines=$(grep -v '^ *$' || true)
     allowed=$(grep -c ' yes$' <<<"$lines" || true) refused=$(grep -c ' no$' <<<"$lines" || true)
     if ! has_policy && [ "$refused" -gt 0 ]; then

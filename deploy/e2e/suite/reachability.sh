@@ -37,7 +37,7 @@ topic_reachability() {
     heading "Who reaches whom ($mode)"
     kubectl create namespace reach >/dev/null
     pods_of_reachability | kubectl apply -f - >/dev/null
-    check "two pods on every node are ready" within 90 pods_are_ready reach
+    check "two pods on every node are ready" within 180 pods_are_ready reach
     learn_pods
     for node in $(node_names); do
         pods+=("a${node#node}" "b${node#node}")

@@ -25,7 +25,7 @@ is_invalid() { [ "$(condition "$1" Valid status)" = False ] && [[ $(condition "$
 is_valid() { [ "$(condition "$1" Valid status)" = True ] && [ "$(condition "$1" Enforced status)" = True ]; }
 condition_refuses() { # WHAT TEXT SPEC
     quietly kubectl apply --validate=false -f <(policy "$1" "$3") || return 1
-    within 20 is_invalid "$1" "$2" || {
+    within 60 is_invalid "$1" "$2" || {
         say "Valid is '$(condition "$1" Valid status)': $(condition "$1" Valid message)"
         return 1
     }
@@ -56,7 +56,7 @@ wrong_policies() {
     expect "and none of them is in force in any part" < <(lines client to server with tcp:7000:64)
     quietly kubectl apply -f <(policy right "{endpointSelector: {matchLabels: {of: server}},
         ingress: [{fromEndpoints: [{matchLabels: {of: client}}]}]}")
-    check "a right one says Valid and Enforced" within 20 is_valid right
+    check "a right one says Valid and Enforced" within 60 is_valid right
     expect "and is" <<'END'
 client server tcp 7000 64 yes
 liar server tcp 7000 64 no
@@ -175,7 +175,7 @@ topic_wrong() {
         probe_pod wrong liar node2 'of: liar'
         probe_pod wrong server node3 'of: server'
     } | kubectl apply -f - >/dev/null
-    check "pods are ready" within 60 pods_are_ready wrong
+    check "pods are ready" within 180 pods_are_ready wrong
     learn_pods
     wrong_policies
     lying_slices

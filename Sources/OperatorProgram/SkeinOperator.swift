@@ -8,12 +8,22 @@ import OperatorCore
 import ServiceLifecycle
 import UnixSignals
 
-@main
+/// skein-operator, which is a name of skein-agent's program.
+package enum OperatorProgram {
+    /// What its file is called.
+    package static let name = "skein-operator"
+
+    /// Reads the process's arguments, and operates until it is told to stop; does not come back after an error.
+    package static func main() async {
+        await SkeinOperator.main()
+    }
+}
+
 struct SkeinOperator: AsyncParsableCommand {
     static let version = "0.1.0"
 
     static let configuration = CommandConfiguration(
-        commandName: "skein-operator",
+        commandName: OperatorProgram.name,
         abstract: "Does what a cluster needs once: CRDs, pod ranges of nodes, clean-up.",
         discussion: """
             Any number of them may run; one leads. Exit codes: 0 stopped; 1 it could not start or go on, standard error \
