@@ -63,7 +63,7 @@ package struct FlowReport: Hashable, Sendable {
     package var live = 0
     /// Idle ones deleted by this sweep.
     package var removed = 0
-    /// Entries that the full table displaced since it was made.
+    /// Entries that the full table displaced since this start.
     package var evicted: UInt64 = 0
 
     package init() {}

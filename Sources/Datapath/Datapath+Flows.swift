@@ -24,7 +24,9 @@ extension Datapath {
         }
         report.live = seen - report.removed
         liveFlows = report.live
-        report.evicted = try shared.counters.reduce(Int(DP_COUNT_EVICTED.rawValue), into: 0) { $0 += $1.packets }
+        report.evicted = try countEvicted() &- evictedAtStart
+        // What was made while there was room has taken the places of what lives.
+        if report.live * 2 > shared.flows.maxEntries { try fillFlowRing() }
         return report
     }
 
@@ -47,7 +49,21 @@ extension Datapath {
         return removed
     }
 
-    /// Lets a full table find the connections that were brought over from an earlier start.
+    func countEvicted() throws(BPFError) -> UInt64 {
+        try shared.counters.reduce(Int(DP_COUNT_EVICTED.rawValue), into: 0) { $0 += $1.packets }
+    }
+
+    /// Above every epoch that a connection was judged under, and even: for when it isn't known any more.
+    func unusedEpoch() throws(BPFError) -> UInt32 {
+        var highest: UInt32 = 0
+        var scan = MapScan<flow_key, flow>(chunk: 4096, batch: features.hashBatch)
+        while try scan.next(shared.flows) {
+            for index in 0..<scan.count { highest = max(highest, scan.value(index).epoch) }
+        }
+        return (highest | 1) &+ 1
+    }
+
+    /// Lets a full table find every connection that is there.
     func fillFlowRing() throws(BPFError) {
         var filled: UInt32 = 0
         var scan = MapScan<flow_key, flow>(chunk: 4096, batch: features.hashBatch)
@@ -64,15 +80,15 @@ extension Datapath {
 struct FlowLimits {
     private let tcpEstablished, tcpOpening, tcpClosing, udpReplied, udp, sctp, icmp: UInt32
 
-    /// - Parameter hurry: by how much the timeouts are shortened.
+    /// - Parameter hurry: by how much the timeouts are shortened, but for those of established connections.
     init(_ timeouts: FlowTimeouts, _ clock: borrowing TickClock, hurry: Double = 1) {
         func ticks(_ seconds: Double) -> UInt32 { clock.ticks(seconds: seconds / hurry) }
-        tcpEstablished = ticks(timeouts.tcpEstablished)
+        tcpEstablished = clock.ticks(seconds: timeouts.tcpEstablished)
         tcpOpening = ticks(timeouts.tcpOpening)
         tcpClosing = ticks(timeouts.tcpClosing)
         udpReplied = ticks(timeouts.udpReplied)
         udp = ticks(timeouts.udp)
-        sctp = ticks(timeouts.sctp)
+        sctp = clock.ticks(seconds: timeouts.sctp)
         icmp = ticks(timeouts.icmp)
     }
 

@@ -41,6 +41,7 @@ package final class Datapath {
     var lastTable: UInt32 = 0
     /// Entries of the connection table at its last sweep.
     var liveFlows = 0
+    var evictedAtStart: UInt64 = 0
     var denyLists: DenyLists?
     var masquerading: Masquerading?
 
@@ -77,9 +78,9 @@ package final class Datapath {
         overlay = tunnels ? try OverlayPrograms(configuration, tickShift: clock.shift, sharing: object) : nil
         try pinned.bringOver(to: shared.flows, pin: "flows")
         if !adopted.contains("flow_ring") { try fillFlowRing() }
-        // No connection that is already there may seem to have been judged under it.
-        if !adopted.contains("state") { shared.bump(by: try clock.tick() << 8) }
+        if !adopted.contains("state") { shared.bump(by: try unusedEpoch()) }
         try pinned.pin(object)
+        evictedAtStart = try countEvicted()
     }
 
     /// After every endpoint of the restart is attached: pins the new set in the place of the old one's, removes the pins of
@@ -100,6 +101,7 @@ package final class Datapath {
             }
         }
         try attachOverlay()
+        try paths.removeOtherVersions()
         judgeAgain()
     }
 

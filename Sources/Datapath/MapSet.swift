@@ -136,8 +136,16 @@ struct PinPaths {
         for folder in [shared, links, set] { try Directory.create(folder) }
     }
 
+    /// What a version with another layout has left: no program of this one's uses it.
+    func removeOtherVersions() throws {
+        for name in try Directory.namesIfThere(in: root) where name.hasPrefix("maps-") && "\(root)/\(name)" != shared {
+            try Directory.removeTree("\(root)/\(name)")
+        }
+    }
+
     /// All of it, but for the folder itself if it is a mount point.
     func removeFolders() throws {
+        try removeOtherVersions()
         for folder in [shared, links, set] { try Directory.removeTree(folder) }
         try SystemError.ignoring(.busy, .notEmpty) { () throws(SystemError) in try Directory.remove(root) }
     }

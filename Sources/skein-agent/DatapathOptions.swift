@@ -4,7 +4,7 @@ import Datapath
 
 /// What each map is made for. A full map's error names its flag.
 struct MapOptions: ParsableArguments {
-    @Option(help: size("connections; 128 bytes each"), transform: parseMapSize)
+    @Option(help: size("connections; 168 bytes each"), transform: parseMapSize)
     var mapFlows = MapSizes().flows
 
     @Option(help: size("datagrams in fragments at one time"), transform: parseMapSize)

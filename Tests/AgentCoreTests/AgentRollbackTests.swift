@@ -132,6 +132,13 @@ struct AgentRollbackTests {
         _ = try await agent.allocate(Self.request("b", attempt: "1"))
         _ = try await agent.allocate(Self.request("a", attempt: "3"))
         #expect(await agent.endpoint(key) != nil)
+        // Nor does an earlier deletion take away what a later call has added.
+        try await agent.delete(key, attempt: "2")
+        #expect(await agent.endpoint(key) != nil)
+        try await agent.delete(key, attempt: "5")
+        try await agent.delete(key, attempt: "4")
+        await #expect(throws: APIError.self) { try await agent.allocate(Self.request("a", attempt: "45")) }
+        #expect(await agent.endpoint(key) == nil)
     }
 
     @Test func `an attachment of what is not reserved is refused`() async throws {

@@ -42,6 +42,34 @@ import Testing
         }
     }
 
+    @Test func `what is refused at a closed port is no conversation`() throws {
+        try Lab.run({ $0.sizes.flows = 128 }) { lab throws in
+            let talk = try lab.establish(lab.a, lab.b, .ipv4)
+            // Idler than all of the flood, and answered like it.
+            try age(lab, talk.opening, ticks: 5)
+            for number in 0..<1_000 {
+                let port = UInt16(20_000 + number)
+                let knock = Talk(client: lab.a.ipv4, server: lab.b.ipv4, sport: port, dport: 81)
+                #expect(try lab.send(knock.opening, by: lab.a).action == .redirect)
+                #expect(try lab.send(knock.fromServer([.rst, .ack]), by: lab.b).action == .redirect)
+            }
+            #expect(try lab.flow(of: talk.opening)?.has(DP_FLOW_ACKED) == true)
+            #expect(try lab.flows().count == 128)
+        }
+    }
+
+    /// A sweep of a table that is more than half full lets the clock find everybody again.
+    @Test func `a ring that has forgotten everybody is written anew by a sweep`() throws {
+        try Lab.run({ $0.sizes.flows = 1_024 }) { lab throws in
+            try fill(lab, 0..<600)
+            for place in 0..<1_024 { try lab.datapath.shared.flowRing.update(UInt32(place), flow_key()) }
+            #expect(try lab.datapath.collectFlows(timeouts: FlowTimeouts()).live == 600)
+            let before = try evicted(lab)
+            try fill(lab, 600..<2_000)
+            #expect(try evicted(lab) == before + 2_000 - 1_024)
+        }
+    }
+
     /// Eight entries are all that is looked at.
     @Test(arguments: 0..<8)
     func `the idlest goes`(number: Int) throws {
@@ -89,16 +117,16 @@ import Testing
         }
     }
 
-    @Test(arguments: [20, 8_192])
-    func `connections that a restart brought over are found when the table is full`(size: Int) throws {
+    @Test(arguments: [true, false])
+    func `connections that a restart brought over are found when the table is full`(isSmaller: Bool) throws {
         try Lab.run({ $0.sizes.flows = 32 }) { lab throws in
             try fill(lab, 0..<20)
-            if size == 8_192 { try BPFPin.remove(lab.datapath.paths.shared("flow_ring")) }
-            try lab.restart { $0.sizes.flows = min(size, 32) }
+            if !isSmaller { try BPFPin.remove(lab.datapath.paths.shared("flow_ring")) }
+            try lab.restart { $0.sizes.flows = isSmaller ? 20 : 32 }
             #expect(try lab.flows().count == 20)
             let before = try evicted(lab)
             try fill(lab, 20..<60)
-            #expect(try evicted(lab) == before + (size == 20 ? 40 : 28))
+            #expect(try evicted(lab) == before + (isSmaller ? 40 : 28))
             for number in 0..<20 { #expect(try lab.flow(of: ask(lab, number)) == nil, "\(number)") }
         }
     }
@@ -128,7 +156,7 @@ import Testing
             let judged = try lab.onlyFlow().value.epoch
             try BPFPin.remove(lab.datapath.paths.shared("state"))
             try lab.restart()
-            #expect(Int32(bitPattern: lab.datapath.epoch &- judged) > 100)
+            #expect(lab.datapath.epoch > judged)
             #expect(lab.datapath.epoch & 1 == 0, "the first view is live")
         }
     }

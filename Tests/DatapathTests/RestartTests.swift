@@ -187,6 +187,20 @@ import Testing
         }
     }
 
+    @Test func `what a version with other maps left is gone after finishStart`() throws {
+        try Lab.run { lab throws in
+            try attachAll(lab)
+            let older = "\(lab.datapath.paths.root)/maps-1"
+            try Directory.create(older)
+            try BPFMap<UInt32, UInt32>(creating: .hash, name: "flows", maxEntries: 4).pin(to: older + "/flows")
+            let talk = try lab.establish(lab.a, lab.b, .ipv4)
+            try lab.datapath.finishStart()
+            #expect(try !Directory.names(in: lab.datapath.paths.root).contains("maps-1"))
+            #expect(try MapHandle(pinned: lab.datapath.paths.shared("flows")).info.name == "flows")
+            #expect(try lab.send(talk.fromClient(.push), by: lab.a).action == .redirect)
+        }
+    }
+
     @Test func `a pin that is lost is made again`() throws {
         try Lab.run { lab throws in
             for name in SharedMaps.names {

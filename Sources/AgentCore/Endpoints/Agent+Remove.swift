@@ -7,7 +7,11 @@ extension Agent {
     /// - Parameter attempt: names the call, so that what an earlier one asks for is not done after it.
     /// - Throws: `APIError`; then the endpoint is still known, and the call can be made again.
     package func delete(_ key: EndpointKey, attempt: String? = nil) throws {
-        if let attempt { deletions[key] = (attempt, clock.seconds) }
+        if let attempt {
+            // It is heard after a later call has added the endpoint again.
+            if let later = endpointTable[key]?.attempt ?? waitingAdds[key]?.attempt, attempt < later { return }
+            deletions[key] = (max(attempt, deletions[key]?.attempt ?? ""), clock.seconds)
+        }
         _ = Tombstone(key).takeBack(in: settings.runDirectory.path)
         endWaiting(key)
         do {
