@@ -42,12 +42,12 @@ static __always_inline struct flow_key *ring_place(__u32 hand)
 	return cfg.flow_slots ? at(&flow_ring, hand % cfg.flow_slots) : NULL;
 }
 
-static __always_inline bool flow_dispensable(const struct flow *flow)
+/* Refused, reset, or closed by both ends. */
+static __always_inline bool flow_is_over(const struct flow *flow)
 {
 	const __u8 both = DP_FLOW_FIN_0 | DP_FLOW_FIN_1;
 
-	return !(flow->flags & DP_FLOW_ACKED) || flow->flags & DP_FLOW_RESET || (flow->flags & both) == both ||
-	       flow->drop;
+	return flow->drop || flow->flags & DP_FLOW_RESET || (flow->flags & both) == both;
 }
 
 /*
@@ -80,7 +80,7 @@ __noinline __u32 flow_evict(void)
 		idle = now_tick() - READ_ONCE(flow->last_seen);
 		if ((__s32)idle < 0) /* seen by a CPU that is a tick ahead */
 			idle = 0;
-		if (flow_dispensable(flow))
+		if (!(flow->flags & DP_FLOW_ACKED) || flow_is_over(flow))
 			idle += EVICT_DISPENSABLE;
 		if (idle + 1 > idlest >> 32) {
 			idlest = (__u64)(idle + 1) << 32 | (hand + i) % cfg.flow_slots;
@@ -88,7 +88,7 @@ __noinline __u32 flow_evict(void)
 		}
 	}
 	/* Nobody has to search again where nobody dispensable is. */
-	st = at(&state, 0);
+	st = at(&state, 0); /* again: what is kept over the loop lies on the stack, of which callers leave little */
 	if (st && i > EVICT_REACH)
 		__sync_fetch_and_add(&st->flow_hand, i - 1);
 	if (!idlest || bpf_map_delete_elem(&flows, &keys->idlest))

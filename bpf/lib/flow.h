@@ -66,9 +66,7 @@ static __always_inline bool same_way(const struct flow_end *a, const struct flow
 /* Whether a packet that opens a connection only repeats what opened this one. */
 static __always_inline bool same_opening(const struct flow *flow, const struct flow *opened)
 {
-	const __u8 both = DP_FLOW_FIN_0 | DP_FLOW_FIN_1;
-
-	return !flow->drop && !(flow->flags & DP_FLOW_RESET) && (flow->flags & both) != both &&
+	return !flow_is_over(flow) &&
 	       !((flow->flags ^ opened->flags) & (DP_FLOW_INITIATOR_1 | DP_FLOW_FROM_NODE | DP_FLOW_TRANSLATED)) &&
 	       same_way(&flow->end[0], &opened->end[0]) && same_way(&flow->end[1], &opened->end[1]);
 }
