@@ -6,25 +6,19 @@
 #include "lib/handle.h"
 #include "lib/masquerade.h"
 
-/*
- * The packet as it was parsed. In a map, where the verifier forgets how it came
- * about, and so follows one way through the rest and not one for each way
- * through the parser. Programs on one CPU don't interrupt each other here.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__type(key, __u32);
-	__type(value, struct packet);
-	__uint(max_entries, 1);
-} node_packet SEC(".maps");
+SLOW_PATH(judge_from_uplink, HOOK_FROM_UPLINK)
+SLOW_PATH(judge_to_uplink, HOOK_TO_UPLINK)
 
+/* Where the slow path looks for the packet, for what its map does to the verifier's work. */
 static __always_inline struct packet *blank_packet(void)
 {
-	struct packet *p = at(&node_packet, 0);
+	struct slow_call *call = at(&slow_call, 0);
 
-	if (p)
-		__builtin_memset(p, 0, sizeof(*p));
-	return p;
+	if (!call)
+		return NULL;
+	__builtin_memset(&call->packet, 0, sizeof(call->packet));
+	call->judgement.report = (struct report){};
+	return &call->packet;
 }
 
 /* The packet's outer source or destination, and what the network header names next; false for what is not IP. */
@@ -74,6 +68,28 @@ static __always_inline bool from_pod(struct __sk_buff *skb)
 	return !skb->vlan_present && outer_addr(skb, true, &addr, &next) && prefix_flags(&addr) & DP_NAT_PODS;
 }
 
+/* What the stack forwards, to where it may have translated it. */
+static __always_inline bool forwarded(const struct __sk_buff *skb)
+{
+	return skb->ingress_ifindex && !(cfg.tunnel_ipv6 && skb->mark == TUNNEL_MARK);
+}
+
+/*
+ * Whether the packet would come to another node as a tunnel's, from this one,
+ * and is somebody else's: sent to a service of which that port of the node is
+ * an endpoint, and masqueraded.
+ */
+static __always_inline bool forged_tunnel(const struct __sk_buff *skb, const struct packet *p)
+{
+	const struct pod_entry *to;
+
+	if (!cfg.overlay_ifindex || !forwarded(skb) || p->key.protocol != IPPROTO_UDP ||
+	    port_of(p, !p->src) != cfg.tunnel_port)
+		return false;
+	to = bpf_map_lookup_elem(&pods, addr_of(p, !p->src));
+	return to && to->flags & DP_POD_REMOTE_NODE;
+}
+
 /* Whether the address is that of a pod of this node, one that is being made included. */
 static __always_inline bool is_own_pod(const struct dp_addr *addr)
 {
@@ -88,7 +104,7 @@ static __always_inline bool is_own_pod(const struct dp_addr *addr)
  * a connection that did not: it is judged now, when it is known to whom it
  * goes. Returns 0 or -DP_DROP_*.
  */
-static __always_inline int judge_out(struct __sk_buff *skb, const struct packet *p, struct report *report)
+static __always_inline int judge_out(struct __sk_buff *skb, const struct packet *p)
 {
 	const struct dp_state *st = at(&state, 0);
 	const __u8 src = p->src & 1;
@@ -107,13 +123,21 @@ static __always_inline int judge_out(struct __sk_buff *skb, const struct packet 
 	    (direct ? !!flow->end[!src].ifindex : flow_at_home(skb, p, flow, HOOK_TO_UPLINK))) {
 		if (!direct && p->kind != PACKET_ERROR)
 			flow_touch(flow, p);
-		return flow->drop ? flow_refused(flow, p, report) : 0;
+		return flow->drop ? flow_refused(flow, p) : 0;
 	}
-	ret = flow_judge(skb, p, opens ? NULL : flow, epoch, HOOK_TO_UPLINK, report);
+	ret = flow_go_slow(skb, p, !opens, HOOK_TO_UPLINK, judge_to_uplink);
 	return ret < 0 ? ret : 0;
 }
 
-static __always_inline int handle_out(struct __sk_buff *skb, struct packet *p, struct report *report)
+/* Describes the packet at hand. A global function: the verifier goes through it once, and not for each way that leads here. */
+__noinline int parse_packet(struct __sk_buff *skb)
+{
+	struct slow_call *call = at(&slow_call, 0);
+
+	return skb && call ? parse(skb, &call->packet) : -DP_DROP_NO_CONFIG;
+}
+
+static __always_inline int handle_out(struct __sk_buff *skb, struct packet *p)
 {
 	struct dp_addr addr __attribute__((aligned(8)));
 	bool pod, stays;
@@ -124,16 +148,18 @@ static __always_inline int handle_out(struct __sk_buff *skb, struct packet *p, s
 		return ON;
 	pod = is_own_pod(&addr);
 	stays = inside(skb, true);
-	if (stays && !pod)
+	if (stays && !pod && !(cfg.overlay_ifindex && forwarded(skb) && next != IPPROTO_TCP))
 		return ON;
-	ret = parse(skb, p);
+	ret = parse_packet(skb);
 	/* Not understood, so neither judged nor translated: a pod's must not get out as it is. */
 	if (ret < 0)
 		return pod || (!stays && from_pod(skb)) ? ret : ON;
 	if (pod) {
-		ret = judge_out(skb, p, report);
+		ret = judge_out(skb, p);
 		if (ret < 0)
 			return ret;
+	} else if (forged_tunnel(skb, p)) {
+		return -DP_DROP_UNKNOWN_SENDER;
 	}
 	return stays ? ON : masquerade(skb, p, pod);
 }
@@ -143,7 +169,7 @@ static __always_inline int handle_out(struct __sk_buff *skb, struct packet *p, s
  * tracking that sees half of the packets would call them invalid. What the
  * stack has to do with goes to it: what it translates, and what it may know of.
  */
-static __always_inline int deliver_in(struct __sk_buff *skb, const struct packet *p, struct report *report)
+static __always_inline int deliver_in(struct __sk_buff *skb, const struct packet *p)
 {
 	const struct flow *flow;
 	int ret;
@@ -156,7 +182,7 @@ static __always_inline int deliver_in(struct __sk_buff *skb, const struct packet
 			   p->key.protocol == IPPROTO_TCP || p->key.protocol == IPPROTO_SCTP)
 			return ON;
 	}
-	ret = flow_handle(skb, p, HOOK_FROM_UPLINK, report);
+	ret = flow_handle(skb, p, HOOK_FROM_UPLINK, judge_from_uplink);
 	if (ret < 0)
 		return ret;
 	if (ret == TC_ACT_OK)
@@ -166,7 +192,7 @@ static __always_inline int deliver_in(struct __sk_buff *skb, const struct packet
 	return ret;
 }
 
-static __always_inline int handle_in(struct __sk_buff *skb, struct packet *p, struct report *report)
+static __always_inline int handle_in(struct __sk_buff *skb, struct packet *p)
 {
 	struct dp_addr addr __attribute__((aligned(8)));
 	__u8 next;
@@ -179,14 +205,14 @@ static __always_inline int handle_in(struct __sk_buff *skb, struct packet *p, st
 	if (!pod && inside(skb, false))
 		return ON;
 	/* What the parser refuses, and a fragment that nothing is known of, is the stack's to judge. */
-	if (parse(skb, p) < 0)
+	if (parse_packet(skb) < 0)
 		return ON;
 	if (!pod) {
 		ret = unmasquerade(skb, p);
 		if (ret <= 0)
 			return ret < 0 ? ret : ON;
 	}
-	return deliver_in(skb, p, report);
+	return deliver_in(skb, p);
 }
 
 /* What leaves by the device. */
@@ -194,14 +220,13 @@ SEC("tc")
 int to_node(struct __sk_buff *skb)
 {
 	struct packet *p = blank_packet();
-	struct report report = {};
 	int ret;
 
 	if (!p)
 		return ON;
-	ret = handle_out(skb, p, &report);
+	ret = handle_out(skb, p);
 	if (unlikely(ret < ON))
-		return drop(skb, p, &report, -ret, HOOK_TO_UPLINK);
+		return drop(skb, p, -ret, HOOK_TO_UPLINK);
 	fragment_keep(skb, p);
 	return ret;
 }
@@ -211,13 +236,12 @@ SEC("tc")
 int from_node(struct __sk_buff *skb)
 {
 	struct packet *p = blank_packet();
-	struct report report = {};
 	int ret;
 
 	if (!p)
 		return ON;
-	ret = handle_in(skb, p, &report);
-	return unlikely(ret < ON) ? drop(skb, p, &report, -ret, HOOK_FROM_UPLINK) : ret;
+	ret = handle_in(skb, p);
+	return unlikely(ret < ON) ? drop(skb, p, -ret, HOOK_FROM_UPLINK) : ret;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

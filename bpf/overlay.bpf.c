@@ -6,6 +6,9 @@
  */
 #include "lib/handle.h"
 
+SLOW_PATH(judge_from_overlay, HOOK_FROM_OVERLAY)
+SLOW_PATH(judge_to_overlay, HOOK_TO_OVERLAY)
+
 /* Whom a packet is from and for, whatever it carries. */
 static __always_inline bool addresses_of(struct __sk_buff *skb, struct packet *p)
 {
@@ -38,28 +41,27 @@ static __always_inline int to_node(struct __sk_buff *skb)
 	const struct dp_state *st = at(&state, 0);
 	struct side from = {}, to = {};
 	struct packet packet = {};
-	struct report report = {};
+	struct report *report = report_at_hand();
 	int ret = -DP_DROP_NO_TUNNEL_ENDPOINT;
 
 	/* The stack's own chatter on the link, such as joining multicast groups: there is nobody to hear it. */
-	if (!st || !addresses_of(skb, &packet) || !usable_target(addr_of(&packet, !packet.src), packet.v4))
+	if (!st || !report || !addresses_of(skb, &packet) || !usable_target(addr_of(&packet, !packet.src), packet.v4))
 		return TC_ACT_SHOT;
 	side_of_address(addr_of(&packet, packet.src), packet.v4, READ_ONCE(st->epoch), &from);
 	if (from.kind == SIDE_POD || from.kind == SIDE_UNREADY)
-		return handle(skb, HOOK_TO_OVERLAY);
+		return handle(skb, HOOK_TO_OVERLAY, judge_to_overlay);
 	side_of_address(addr_of(&packet, !packet.src), packet.v4, READ_ONCE(st->epoch), &to);
-	report.src_identity = from.identity;
-	report.dst_identity = to.identity;
+	*report = (struct report){ .src_identity = from.identity, .dst_identity = to.identity };
 	/* No policy of ours: this node's own processes, or from outside by way of this node. */
 	if (to.node)
 		ret = tunnel_to(skb, to.node, from.kind == SIDE_NODE ? DP_IDENTITY_REMOTE_NODE : DP_IDENTITY_WORLD);
-	return ret < 0 ? drop(skb, &packet, &report, -ret, HOOK_TO_OVERLAY) : TC_ACT_OK;
+	return ret < 0 ? drop(skb, &packet, -ret, HOOK_TO_OVERLAY) : TC_ACT_OK;
 }
 
 SEC("tc")
 int from_overlay(struct __sk_buff *skb)
 {
-	int ret = handle(skb, HOOK_FROM_OVERLAY);
+	int ret = handle(skb, HOOK_FROM_OVERLAY, judge_from_overlay);
 
 	/*
 	 * The frame in the tunnel was addressed to nobody on this link, which a
@@ -77,6 +79,8 @@ int to_overlay(struct __sk_buff *skb)
 	struct dp_addr outer;
 	__u32 identity;
 
+	if (cfg.tunnel_ipv6)
+		skb->mark = TUNNEL_MARK;
 	if (tunnel_of(skb, &identity, &outer))
 		return TC_ACT_OK;
 	return to_node(skb);

@@ -35,8 +35,8 @@ struct ClusterOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How long each half of an ADD waits for its pod and the pod's identity; 4s if not given, 8s at most, as the "
-                + "CNI plugin waits little longer.", valueName: "time"), transform: parseSeconds)
+            "How long each half of an ADD waits for its pod and the pod's identity; 30s if not given, which is the "
+                + "most, as the CNI plugin waits little longer.", valueName: "time"), transform: parseSeconds)
     var addPatience: Double?
 
     /// What these options say together with others.

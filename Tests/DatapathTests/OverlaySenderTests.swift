@@ -52,19 +52,23 @@ struct OverlaySenderTests {
             let talk = try lab.establishAcross(lab.a, to: Peers.remote, family)
             let packet = talk.fromServer(.push)
             // By any other way than the tunnel.
-            for ingress in [lab.uplink, lab.b.ifindex, 0] {
+            for ingress in [lab.uplink, lab.b.ifindex, 0] as [UInt32] {
                 let action = try lab.deliver(packet, to: lab.a, ingress: ingress).action
                 #expect(action == .drop(DP_DROP_INVALID_SOURCE_IP), "\(ingress)")
             }
             #expect(try lab.send(packet, by: lab.b).action == .drop(DP_DROP_INVALID_SOURCE_IP))
             let opening = Talk(client: talk.server, server: talk.client).opening
             #expect(try lab.deliver(opening, to: lab.a).action == .drop(DP_DROP_INVALID_SOURCE_IP))
-            // Nor does it become others' with time.
-            lab.datapath.judgeAgain()
-            let liar = Peers.world.address(path.underlay)
-            #expect(
-                try lab.receive(packet, from: liar, identity: Peers.remote.identity).action
-                    == .drop(DP_DROP_UNKNOWN_SENDER))
+            // Nor by a tunnel from anybody else, now or with time.
+            for _ in 0..<2 {
+                for liar in [Peers.world.address(path.underlay), Peers.host.address(path.underlay)] {
+                    let action = try lab.receive(
+                        talk.fromServer(.rst), from: liar, identity: Peers.remote.identity
+                    ).action
+                    #expect(action == .drop(DP_DROP_UNKNOWN_SENDER))
+                }
+                lab.datapath.judgeAgain()
+            }
             #expect(try lab.receive(packet, identity: 6).action == .drop(DP_DROP_INVALID_IDENTITY))
             #expect(try lab.receive(packet, identity: Peers.remote.identity).action == .redirect)
             #expect(try !lab.onlyFlow().has(DP_FLOW_RESET))
@@ -143,6 +147,41 @@ struct OverlaySenderTests {
                 from: other, identity: 1
             ).action
             #expect(action == .drop(DP_DROP_INVALID_IDENTITY))
+        }
+    }
+
+    @Test(arguments: [Family.ipv4, .ipv6], [false, true])
+    func `what the stack forwards becomes no tunnel of this node`(underlay: Family, nodesStay: Bool) throws {
+        try Lab.runOverlay(over: underlay) { lab throws in
+            let (own, node) = (Lab.node(underlay), Peers.node.address(underlay))
+            let wide = try #require(Prefix(node, length: 16))
+            try lab.masquerade { if nodesStay { $0.excluded.insert(wide) } }
+            let forged = Packet.udp(from: own, to: node, sport: 5_000, dport: Lab.tunnelPort)
+            func leave(_ packet: Packet, ingress: UInt32, mark: UInt32 = 0) throws -> NodeOutcome {
+                try lab.runNode(
+                    lab.masquerading().toNode, packet.bytes, out: true, ingress: ingress, mark: mark)
+            }
+            // A pod's, by way of a service, or somebody's outside.
+            for ingress in [lab.a.ifindex, lab.uplink] {
+                #expect(try leave(forged, ingress: ingress).reason == DP_DROP_UNKNOWN_SENDER.rawValue, "\(ingress)")
+                // To other ports, by other protocols, to others.
+                let next = Packet.udp(from: own, to: node, sport: 5_000, dport: Lab.tunnelPort + 1)
+                #expect(try leave(next, ingress: ingress).reason == nil)
+                let stream = Packet.tcp(from: own, to: node, sport: 5_000, dport: Lab.tunnelPort)
+                #expect(try leave(stream, ingress: ingress).reason == nil)
+                let world = Packet.udp(
+                    from: own, to: Peers.world.address(underlay), sport: 5_000, dport: Lab.tunnelPort)
+                #expect(try leave(world, ingress: ingress).reason == nil)
+            }
+            // The node's own tunnels.
+            #expect(try leave(forged, ingress: 0).reason == nil)
+            let inner = Talk(client: lab.a.address(underlay), server: Peers.remote.address(underlay)).opening
+            let context = SkbContext(ifindex: Lab.tunnelLink, ingressIfindex: lab.a.ifindex)
+            let sent = try #require(lab.tunnel).run(
+                inner.bytes, from: node, lab.a.identity, .toOverlay, context: context)
+            let mark = try #require(sent.context).mark
+            #expect((mark != 0) == (underlay == .ipv6))
+            if mark != 0 { #expect(try leave(forged, ingress: lab.a.ifindex, mark: mark).reason == nil) }
         }
     }
 

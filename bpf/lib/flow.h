@@ -37,7 +37,8 @@ static __always_inline bool flow_at_home(struct __sk_buff *skb, const struct pac
 	if (hook == HOOK_FROM_POD)
 		return near->ifindex == skb->ifindex && near->endpoint;
 	if (hook == HOOK_FROM_OVERLAY)
-		return near->ifindex == skb->ifindex && (far->endpoint || flow->flags & DP_FLOW_TRANSLATED);
+		return near->ifindex == skb->ifindex && (far->endpoint || flow->flags & DP_FLOW_TRANSLATED) &&
+		       came_from(skb, tunnel_node(near));
 	if (hook == HOOK_TO_OVERLAY || hook == HOOK_TO_UPLINK)
 		return (hook == HOOK_TO_UPLINK || far->ifindex == skb->ifindex) && !near->endpoint &&
 		       flow->flags & DP_FLOW_TRANSLATED && away_ifindex(near) == skb->ingress_ifindex;
@@ -114,61 +115,141 @@ static __always_inline int flow_record(const struct packet *p, const struct flow
 	return flow_replace(&p->key, opened) ? -DP_DROP_FLOW_INSERT_FAILED : 0;
 }
 
-/* Judges, records and forwards. */
-static __always_inline int flow_judge(struct __sk_buff *skb, const struct packet *p, const struct flow *known,
-				      __u32 epoch, const enum hook hook, struct report *report)
-{
-	struct judgement j = {};
-	int ret = judge(skb, p, known, epoch, hook, &j);
+/*
+ * What the slow path is asked, and what it finds. In a map, where the
+ * verifier forgets how the packet came about, and so follows one way through
+ * the rest and not one for each way through the parser; nor is there room for it
+ * on the stack. Programs on one CPU don't interrupt each other at these hooks.
+ */
+struct slow_call {
+	struct packet packet;
+	struct judgement judgement;
+};
 
-	*report = j.report;
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct slow_call);
+	__uint(max_entries, 1);
+} slow_call SEC(".maps");
+
+/* What there is to tell of the packet at hand. */
+static __always_inline struct report *report_at_hand(void)
+{
+	struct slow_call *call = at(&slow_call, 0);
+
+	return call ? &call->judgement.report : NULL;
+}
+
+/* Before anything is known of it. */
+static __always_inline void report_nothing(void)
+{
+	struct report *report = report_at_hand();
+
+	if (report)
+		*report = (struct report){};
+}
+
+/* Judges, records and forwards. */
+static __always_inline int flow_judge(struct __sk_buff *skb, struct slow_call *call, const struct flow *known,
+				      __u32 epoch, const enum hook hook)
+{
+	const struct packet *p = &call->packet;
+	struct judgement *j = &call->judgement;
+	int ret;
+
+	__builtin_memset(j, 0, sizeof(*j));
+	ret = judge(skb, p, known, epoch, hook, j);
 	if (ret)
 		return ret < 0 ? ret : TC_ACT_OK;
 	/* An end that is reached directly: the entry is for the hook at its pod to write. */
 	if (hook == HOOK_TO_UPLINK && known && known->end[p->src & 1].endpoint)
-		return j.flow.drop ? -j.flow.drop : TC_ACT_OK;
-	if (j.flow.drop && !j.known) {
+		return j->flow.drop ? -j->flow.drop : TC_ACT_OK;
+	if (j->flow.drop && !j->known) {
 		/* A refused connection is not worth an entry. */
-		count_hit(j.flow.cookie);
-		return -j.flow.drop;
+		count_hit(j->flow.cookie);
+		return -j->flow.drop;
 	}
-	if (j.known) {
+	if (j->known) {
 		if (p->kind != PACKET_ERROR)
-			flow_touch(&j.flow, p);
-		if (flow_replace(&p->key, &j.flow))
+			flow_touch(&j->flow, p);
+		if (flow_replace(&p->key, &j->flow))
 			return -DP_DROP_FLOW_INSERT_FAILED;
 		count(DP_COUNT_REJUDGED, 0);
 	} else {
-		ret = flow_record(p, &j.flow);
+		ret = flow_record(p, &j->flow);
 		if (ret < 0)
 			return ret;
 		if (!ret) {
-			count_hit(j.report.cookie[DP_EGRESS]);
-			count_hit(j.report.cookie[DP_INGRESS]);
+			count_hit(j->report.cookie[DP_EGRESS]);
+			count_hit(j->report.cookie[DP_INGRESS]);
 			if (cfg.event_new)
-				emit(skb, p, &j.report, DP_EVENT_NEW, 0, HOOK_IS_OUT(hook));
+				emit(skb, p, &j->report, DP_EVENT_NEW, 0, HOOK_IS_OUT(hook));
 		}
 	}
-	if (j.flow.drop)
-		return -j.flow.drop;
-	return onward(skb, p, &j.flow, &j.far, epoch, hook);
+	if (j->flow.drop)
+		return -j->flow.drop;
+	return onward(skb, p, &j->flow, &j->far, epoch, hook);
+}
+
+/* The slow path of a hook. `known`: whether the packet may belong to a flow that there is. */
+typedef int slow_path(struct __sk_buff *skb, __u32 known);
+
+/* A global function: the verifier goes through it once. */
+#define SLOW_PATH(name, hook)                        \
+	__noinline slow_path name;                   \
+	int name(struct __sk_buff *skb, __u32 known) \
+	{                                            \
+		return flow_slow(skb, known, hook);  \
+	}
+
+static __always_inline int flow_slow(struct __sk_buff *skb, bool known, const enum hook hook)
+{
+	struct slow_call *call = at(&slow_call, 0);
+	const struct dp_state *st = at(&state, 0);
+	struct flow *flow = NULL;
+	__u32 epoch;
+
+	if (!skb || !call || !st)
+		return -DP_DROP_NO_CONFIG;
+	/* Before anything that it is a statement about. */
+	epoch = READ_ONCE(st->epoch);
+	if (known)
+		flow = bpf_map_lookup_elem(&flows, &call->packet.key);
+	return flow_judge(skb, call, flow, epoch, hook);
+}
+
+/* Takes the slow path. What the uplinks' programs parsed is where it looks for it. */
+static __always_inline int flow_go_slow(struct __sk_buff *skb, const struct packet *p, bool known, const enum hook hook,
+					slow_path *slow)
+{
+	struct slow_call *call = at(&slow_call, 0);
+
+	if (!call)
+		return -DP_DROP_NO_CONFIG;
+	if (hook != HOOK_TO_UPLINK && hook != HOOK_FROM_UPLINK)
+		call->packet = *p;
+	return slow(skb, known);
 }
 
 /* A packet of a flow that was refused before: what is told of it is what was found then. */
-static __always_inline int flow_refused(const struct flow *flow, const struct packet *p, struct report *report)
+static __always_inline int flow_refused(const struct flow *flow, const struct packet *p)
 {
-	report->src_endpoint = flow->end[p->src & 1].endpoint;
-	report->dst_endpoint = flow->end[!(p->src & 1)].endpoint;
-	report->direction = flow->direction;
-	if (flow->direction == DP_INGRESS)
-		report->cookie[DP_INGRESS] = flow->cookie;
-	else
-		report->cookie[DP_EGRESS] = flow->cookie;
+	struct report *report = report_at_hand();
+
+	if (report)
+		*report = (struct report){
+			.src_endpoint = flow->end[p->src & 1].endpoint,
+			.dst_endpoint = flow->end[!(p->src & 1)].endpoint,
+			.direction = flow->direction,
+			.cookie = { flow->direction == DP_INGRESS ? 0 : flow->cookie,
+				    flow->direction == DP_INGRESS ? flow->cookie : 0 },
+		};
 	return -flow->drop;
 }
 
 static __always_inline int flow_handle(struct __sk_buff *skb, const struct packet *p, const enum hook hook,
-				       struct report *report)
+				       slow_path *slow)
 {
 	const struct dp_state *st = at(&state, 0);
 	struct flow *flow = NULL;
@@ -188,10 +269,10 @@ static __always_inline int flow_handle(struct __sk_buff *skb, const struct packe
 				if (p->kind != PACKET_ERROR)
 					flow_touch(flow, p);
 				if (unlikely(flow->drop))
-					return flow_refused(flow, p, report);
+					return flow_refused(flow, p);
 				return onward(skb, p, flow, &flow->end[!(p->src & 1)], epoch, hook);
 			}
 		}
 	}
-	return flow_judge(skb, p, flow, epoch, hook, report);
+	return flow_go_slow(skb, p, p->kind != PACKET_OPENING, hook, slow);
 }

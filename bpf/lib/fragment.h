@@ -90,11 +90,13 @@ static __always_inline __u32 parsed_length(__u8 protocol)
 /* `offset` in bytes. Fills in what the first fragment said. */
 static __always_inline int fragment_find(const struct __sk_buff *skb, struct packet *p, __u32 offset)
 {
-	struct fragment_key key;
+	struct fragment_draft *draft = at(&fragment_draft, 0);
 	struct fragment *note;
 
-	fragment_key_of(skb, p, &key);
-	note = bpf_map_lookup_elem(&fragments, &key);
+	if (!draft)
+		return -DP_DROP_FRAGMENT_NOT_FOUND;
+	fragment_key_of(skb, p, &draft->key);
+	note = bpf_map_lookup_elem(&fragments, &draft->key);
 	if (!note)
 		return -DP_DROP_FRAGMENT_NOT_FOUND;
 	/* RFC 3128: a second fragment that overwrites what the first one was judged by, such as TCP's flags. */

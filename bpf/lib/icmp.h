@@ -25,31 +25,31 @@ static __always_inline int icmp_quoted(struct __sk_buff *skb, struct packet *p, 
 {
 	struct icmp_header *inner = header_at(skb, offset, 8);
 	const struct dp_addr *receiver = addr_of(p, !p->src);
-	struct flow_key key __attribute__((aligned(8))) = { .protocol = protocol };
+	bool request = false, reply = false;
 	int quoted;
 
 	if (!inner || offset + 8 > ETH_HLEN + p->l3_length)
 		return -DP_DROP_INVALID_HEADER;
-	if (addr_compare(receiver, src))
-		return -DP_DROP_UNKNOWN_FLOW;
-	quoted = order_ends(&key, src, dst);
-	if (quoted < 0)
+	if (addr_compare(receiver, src) || !addr_compare(src, dst))
 		return -DP_DROP_UNKNOWN_FLOW;
 	if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6) {
-		bool request = inner->type == (protocol == IPPROTO_ICMP ? ICMP4_ECHO_REQUEST : ICMP6_ECHO_REQUEST);
-		bool reply = inner->type == (protocol == IPPROTO_ICMP ? ICMP4_ECHO_REPLY : ICMP6_ECHO_REPLY);
-
+		request = inner->type == (protocol == IPPROTO_ICMP ? ICMP4_ECHO_REQUEST : ICMP6_ECHO_REQUEST);
+		reply = inner->type == (protocol == IPPROTO_ICMP ? ICMP4_ECHO_REPLY : ICMP6_ECHO_REPLY);
 		if (!request && !reply)
 			return -DP_DROP_UNKNOWN_FLOW;
-		key.port[0] = key.port[1] = inner->id;
-		key.requester = 1 + (request ? quoted : !quoted);
+	}
+	/* Up to here the key's ends are those of the error itself. */
+	p->relayed = addr_compare(addr_of(p, p->src), dst) != 0;
+	quoted = order_ends(&p->key, src, dst) > 0;
+	if (request || reply) {
+		p->key.port[0] = p->key.port[1] = inner->id;
+		p->key.requester = 1 + (request ? quoted : !quoted);
 	} else {
 		struct l4_ports *ports = (void *)inner;
 
-		order_ports(&key, quoted, ports->src, ports->dst);
+		order_ports(&p->key, quoted, ports->src, ports->dst);
 	}
-	p->relayed = addr_compare(addr_of(p, p->src), dst) != 0;
-	p->key = key;
+	p->key.protocol = protocol;
 	p->src = !quoted;
 	p->kind = PACKET_ERROR;
 	return 0;

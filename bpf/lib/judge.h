@@ -9,28 +9,28 @@
 
 /* The route from the packet's other end, a pod at `ifindex`, to `target`, which is one of its ends. */
 static __always_inline int route_to(struct __sk_buff *skb, const struct packet *p, __u32 ifindex, bool target,
-				    struct flow_end *end, struct flow_away *away)
+				    struct bpf_fib_lookup *fib, struct flow_end *end, struct flow_away *away)
 {
-	struct bpf_fib_lookup fib = {
+	int ret;
+
+	*fib = (struct bpf_fib_lookup){
 		.family = p->v4 ? 2 /* AF_INET */ : 10 /* AF_INET6 */,
 		.l4_protocol = p->key.protocol,
 		.tot_len = 1, /* asks for the route's MTU; no packet is this short */
 		.ifindex = ifindex,
 	};
-	int ret;
-
 	if (p->v4) {
-		fib.ipv4_src = addr_of(p, !target)->w[3];
-		fib.ipv4_dst = addr_of(p, target)->w[3];
+		fib->ipv4_src = addr_of(p, !target)->w[3];
+		fib->ipv4_dst = addr_of(p, target)->w[3];
 	} else {
-		__builtin_memcpy(fib.ipv6_src, addr_of(p, !target), 16);
-		__builtin_memcpy(fib.ipv6_dst, addr_of(p, target), 16);
+		__builtin_memcpy(fib->ipv6_src, addr_of(p, !target), 16);
+		__builtin_memcpy(fib->ipv6_dst, addr_of(p, target), 16);
 	}
-	ret = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	ret = bpf_fib_lookup(skb, fib, sizeof(*fib), 0);
 	if (ret == BPF_FIB_LKUP_RET_SUCCESS) {
-		end->ifindex = fib.ifindex;
+		end->ifindex = fib->ifindex;
 		/* Kernels before 5.12 don't tell: then what every link carries. */
-		away->mtu = fib.mtu_result > 1 ? fib.mtu_result : 1280;
+		away->mtu = fib->mtu_result > 1 ? fib->mtu_result : 1280;
 	}
 	return ret;
 }
@@ -41,7 +41,8 @@ static __always_inline int route_to(struct __sk_buff *skb, const struct packet *
  * known yet, which the stack will ask for.
  */
 static __always_inline bool end_of_side(struct __sk_buff *skb, const struct packet *p, const struct side *side,
-					__u32 ifindex, bool target, bool translated, struct flow_end *end)
+					__u32 ifindex, bool target, bool translated, struct bpf_fib_lookup *fib,
+					struct flow_end *end)
 {
 	struct flow_away away = {};
 	int ret = 0;
@@ -73,7 +74,7 @@ static __always_inline bool end_of_side(struct __sk_buff *skb, const struct pack
 		__builtin_memcpy(end->mac, &tunnel, sizeof(tunnel));
 		return true;
 	} else if (cfg.enable_fib && side->kind != SIDE_SERVICE && !side->node && !side->by_stack) {
-		ret = route_to(skb, p, ifindex, target, end, &away);
+		ret = route_to(skb, p, ifindex, target, fib, end, &away);
 		/* Into a tunnel to nobody that we know yet. */
 		if (end_is_tunnel(end)) {
 			__builtin_memset(end, 0, sizeof(*end));
@@ -107,6 +108,7 @@ struct judgement {
 	struct flow_end far; /* a copy of the receiver's end */
 	bool known;          /* the flow goes on; else it begins with this packet */
 	struct report report;
+	struct bpf_fib_lookup fib; /* here as it is much for the stack */
 };
 
 /*
@@ -162,8 +164,8 @@ static __always_inline int judge(struct __sk_buff *skb, const struct packet *p, 
 	/* From pod to pod by way of the stack: something there translated it, and must translate what answers. */
 	near_translated = hook != HOOK_FROM_POD && from.kind == SIDE_POD;
 	far_translated = known && to.kind == SIDE_POD && !known->end[!src].endpoint;
-	settled = end_of_side(skb, p, &from, to.ifindex, src, near_translated, &near);
-	settled &= end_of_side(skb, p, &to, from.ifindex, !src, far_translated, &j->far);
+	settled = end_of_side(skb, p, &from, to.ifindex, src, near_translated, &j->fib, &near);
+	settled &= end_of_side(skb, p, &to, from.ifindex, !src, far_translated, &j->fib, &j->far);
 	if (src) {
 		j->flow.end[1] = near;
 		j->flow.end[0] = j->far;

@@ -8,6 +8,13 @@
 
 #define TUNNEL_TTL 64
 
+/*
+ * What goes into a tunnel is marked, where its outer packet keeps the device
+ * that the inner one came in by: over IPv6. None of the bits that Kubernetes
+ * has for itself (0x4000, 0x8000).
+ */
+#define TUNNEL_MARK 0x534b0000
+
 /* Up to its end before Linux 6.0: that size every kernel knows. */
 #define TUNNEL_KEY_SIZE (offsetof(struct bpf_tunnel_key, tunnel_label) + sizeof(__u32))
 
@@ -68,6 +75,23 @@ static __always_inline bool tunnel_of(struct __sk_buff *skb, __u32 *identity, st
 	else
 		addr_from_v4(outer, bpf_htonl(key.remote_ipv4));
 	return true;
+}
+
+/* Whether a packet came out of a tunnel from that node: to the tunnels' port anybody may send. */
+static __always_inline bool came_from(struct __sk_buff *skb, __u32 node)
+{
+	struct dp_addr outer __attribute__((aligned(8)));
+	const struct node_entry *entry = at(&nodes, node);
+	const struct pod_entry *sender;
+	__u32 identity;
+
+	if (!entry || !tunnel_of(skb, &identity, &outer))
+		return false;
+	if (likely(!addr_compare(&outer, &entry->addr)))
+		return true;
+	/* By another one of its addresses. */
+	sender = bpf_map_lookup_elem(&pods, &outer);
+	return sender && sender->flags & DP_POD_REMOTE_NODE && sender->node == node;
 }
 
 /*

@@ -190,14 +190,21 @@ struct ReferenceDatapath {
             case .away: return true
             case .pod, nil: return false
             }
-        case .fromTunnel:
-            guard case .tunnel = near else { return false }
+        case .fromTunnel(let outer, _):
+            guard case .tunnel(let node, _) = near, isEnd(outer, of: node) else { return false }
             if case .pod = far { return true }
             return flow.isTranslated
         case .toTunnel(let ingress):
             guard case .tunnel = far, case .translated(let number) = near else { return false }
             return flow.isTranslated && devices[number] == ingress
         }
+    }
+
+    /// Whether that node's tunnels may come from the address.
+    private func isEnd(_ outer: IPAddress, of node: UInt32) -> Bool {
+        if tunnels?.ends[node] == outer { return true }
+        guard let entry = tables.peers[outer] else { return false }
+        return entry.isRemoteNode && entry.node == node
     }
 
     private func side(_ address: IPAddress) -> Side {

@@ -124,13 +124,15 @@ extension Lab {
     }()
 
     func runNode(
-        _ program: borrowing BPFProgram, _ frame: [UInt8], gsoSize: UInt32 = 0, out: Bool, ingress: UInt32? = nil
+        _ program: borrowing BPFProgram, _ frame: [UInt8], gsoSize: UInt32 = 0, out: Bool, ingress: UInt32? = nil,
+        mark: UInt32 = 0
     ) throws -> NodeOutcome {
         // A pod's comes by way of the stack, as nobody has judged it on its way out of the pod.
         let source = ParsedPacket(frame)?.ip?.source
         let sender = pods.first { $0.ipv4 == source || $0.ipv6 == source } ?? a
         let context = SkbContext(
-            ifindex: uplink, ingressIfindex: ingress ?? (out ? sender.ifindex : uplink), gsoSize: gsoSize,
+            ifindex: uplink, ingressIfindex: ingress ?? (out ? sender.ifindex : uplink), mark: mark,
+            gsoSize: gsoSize,
             gsoSegments: gsoSize == 0 ? 0 : UInt32(frame.count) / gsoSize + 1)
         let result = try program.testRun(frame, context: context, sumsPacket: Self.canSumPackets && gsoSize == 0)
         let reason = result.verdict == 2 ? try takeDrop(fromPod: out) : nil
