@@ -9,9 +9,10 @@
 #define TUNNEL_TTL 64
 
 /*
- * What goes into a tunnel is marked, where its outer packet keeps the device
- * that the inner one came in by: over IPv6. None of the bits that Kubernetes
- * has for itself (0x4000, 0x8000).
+ * What goes into a tunnel over IPv6 is marked: not every kernel need forget
+ * there by which device the inner packet came in, as all do over IPv4
+ * (skb_scrub_packet). None of the bits that Kubernetes has for itself (0x4000,
+ * 0x8000).
  */
 #define TUNNEL_MARK 0x534b0000
 

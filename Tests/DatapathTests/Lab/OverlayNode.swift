@@ -174,6 +174,24 @@ final class OverlayNode {
             try datapath.attach(pod.number)
         }
         try datapath.finishStart()
+        try guardUplink()
+    }
+
+    /// The programs of the device to the other node, which see each tunnel's packets pass.
+    private func guardUplink() throws {
+        var socket = try NetlinkSocket()
+        let wire = try socket.link(.name("wire"))?.index ?? 0
+        let nodes = (1...Self.count).flatMap { node in Family.allCases.map { Self.address(node, $0) } }
+        let ranges = (1...Self.count).flatMap { node in Family.allCases.map { Self.range(node, $0) } }
+        try datapath.setNodeNAT(
+            NodeNAT(
+                uplinks: [
+                    .init(
+                        name: "wire", ifindex: UInt32(wire), ipv4: Self.address(number, .ipv4),
+                        ipv6: Self.address(number, .ipv6))
+                ],
+                excluded: Set(nodes.compactMap { Prefix($0, length: $0.isIPv4 ? 32 : 128) } + ranges),
+                podRanges: Set(Family.allCases.map { Self.range(number, $0) })))
     }
 
     /// What an agent does that starts again: nothing of the old one's is detached.
