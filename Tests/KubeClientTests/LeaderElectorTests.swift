@@ -111,6 +111,42 @@ import Testing
         }
     }
 
+    @Test func `a server that takes a renewal and says nothing does not cost the lease while another one answers`()
+        async throws
+    {
+        let cluster = FakeCluster()
+        let (isHanging, begins) = (Counter(), Counter())
+        try await FakeServer.with { request in
+            if isHanging.value > 0 { try await Task.sleep(for: .seconds(600)) }
+            return try await cluster.answer(request)
+        } _: { first in
+            try await FakeServer.with {
+                try await cluster.answer($0)
+            } _: { second in
+                let both = ClusterConfiguration(
+                    servers: [.loopback(first.port), .loopback(second.port)], credentials: .none)
+                try await APIClient.with(both, options: .test(), logger: quiet) { client in
+                    let elector = try elector(client, "a") { $0.renewDeadline = .seconds(4) }
+                    let task = Task {
+                        try await elector.run {
+                            begins.add(1)
+                            try await Task.sleep(for: .seconds(600))
+                        }
+                    }
+                    try await eventually("it leads") { begins.value == 1 }
+                    #expect(second.requests.isEmpty)
+                    isHanging.add(1)
+                    try await eventually("the other one is asked") { second.requests.count > 3 }
+                    // Who has lost it reads it first.
+                    #expect(second.requests.allSatisfy { $0.method == "PATCH" }, "it led all the time")
+                    #expect(begins.value == 1)
+                    task.cancel()
+                    try await task.value
+                }
+            }
+        }
+    }
+
     @Test func `its body is cancelled when another one has the lease`() async throws {
         try await withCluster { client, cluster in
             let events = Collected<String>()
