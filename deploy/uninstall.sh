@@ -98,7 +98,8 @@ done
 
 echo "nodes"
 in_namespace delete pods -l app.kubernetes.io/name=skein-uninstall --ignore-not-found --wait
-nodes=$(k get nodes -o 'jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}')
+# Where the DaemonSet ran; kubelet sets the label. A pod on another system's node would never end.
+nodes=$(k get nodes -l kubernetes.io/os=linux -o 'jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}')
 for node in $nodes; do node_pod "$node"; done | k create -f - >/dev/null
 deadline=$((SECONDS + timeout))
 # Into a variable first: to whoever stops reading early a writer's end is a failure.

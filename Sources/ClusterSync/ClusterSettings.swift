@@ -24,6 +24,8 @@ package struct ClusterSettings: Sendable {
     package var statusLimit: Duration = .seconds(30)
     /// After calls that failed.
     package var backoff = Backoff(base: .milliseconds(250), limit: .seconds(15))
+    /// After writes that the API server took and does not show: before the same is written again.
+    package var repeatBackoff = Backoff(base: .seconds(4), limit: .seconds(300))
 
     package init(nodeName: String, copiesPodCIDRs: Bool, cacheDirectory: String? = nil) {
         self.nodeName = nodeName

@@ -102,6 +102,39 @@ import Testing
         }
     }
 
+    @Test func `what the API server takes and leaves out is written again, later and later`() async throws {
+        var settings = ClusterSettings.test()
+        settings.repeatBackoff = Backoff(base: .milliseconds(20), limit: .seconds(600), jitter: 0)
+        let writes = Collected<ContinuousClock.Instant>()
+        try await Stand.withAgent(
+            settings,
+            prepare: { stand in
+                // As a schema does that has no addresses yet.
+                let old = #"{"metadata":{"name":"node-1","uid":"sn","resourceVersion":"1"},"spec":{"podCIDRs":[]}}"#
+                try stand.cluster.put("\(Stand.nodes)/node-1", old)
+                stand.answer { [path] request in
+                    guard request.path == path, request.method == "PATCH" else { return nil }
+                    writes.append(.now)
+                    return .json(old)
+                }
+                try stand.putNode()
+            }
+        ) { stand, _, _, world in
+            try await eventually("it writes again and again") {
+                // Whatever else happens to the node meanwhile.
+                try stand.putNode(taints: "[{\"key\":\"k\(writes.all.count)\",\"effect\":\"NoSchedule\"}]")
+                return writes.all.count >= 5
+            }
+            let times = writes.all
+            for (index, wait) in [20, 40, 80, 160].enumerated() {
+                #expect(times[index].duration(to: times[index + 1]) >= .milliseconds(wait))
+            }
+            // Once it sticks there is no more to do.
+            stand.answer { _ in nil }
+            try await eventually("it is told") { world.now.nodes["node-1"]?.addresses.isEmpty == false }
+        }
+    }
+
     @Test func `what a Node loses for a moment is not taken from the pods`() {
         let node = WatchedNode(node: KubeNode(metadata: ObjectMeta(name: "n", uid: "u")))
         let owner = OwnerReference(apiVersion: "v1", kind: "Node", name: "n", uid: "u")

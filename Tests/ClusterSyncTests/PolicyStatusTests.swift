@@ -137,6 +137,37 @@ import Testing
         }
     }
 
+    @Test func `a status that the API server takes and leaves out is written again, later and later`() async throws {
+        var settings = ClusterSettings.test()
+        settings.repeatBackoff = Backoff(base: .milliseconds(20), limit: .seconds(600), jitter: 0)
+        let writes = Collected<ContinuousClock.Instant>()
+        try await Stand.withAgent(
+            settings,
+            prepare: { stand in
+                try stand.putPolicy(.skeinPolicies, "p", Specs.skein)
+                let path = try stand.policyPath(.skeinPolicies, "p")
+                let object = try #require(stand.cluster.object(path)).text
+                stand.answer { request in
+                    guard request.path == path + "/status" else { return nil }
+                    writes.append(.now)
+                    return .json(object)
+                }
+            }
+        ) { stand, _, _, _ in
+            try await eventually("it writes again and again") {
+                // Whatever else is told meanwhile.
+                try stand.putPolicy(.skeinPolicies, "p", Specs.skein)
+                return writes.all.count >= 5
+            }
+            let times = writes.all
+            for (index, wait) in [20, 40, 80, 160].enumerated() {
+                #expect(times[index].duration(to: times[index + 1]) >= .milliseconds(wait))
+            }
+            stand.answer { _ in nil }
+            try await eventually("it sticks") { try conditions(stand) == ["Valid": "True 1"] }
+        }
+    }
+
     @Test func `another version that says the same is in force with the first`() async throws {
         try await Stand.withAgent(prepare: { try $0.putPolicy(.skeinClusterPolicies, "p", Specs.skein) }) {
             stand, _, connection, world in

@@ -111,6 +111,48 @@ import Testing
         }
     }
 
+    @Test func `a server that takes a renewal and says nothing does not cost the lease while another one answers`()
+        async throws
+    {
+        let cluster = FakeCluster()
+        let begins = Counter()
+        let hanging = Mutex<Int?>(nil)
+        @Sendable func answer(_ request: FakeRequest, _ server: Int) async throws -> FakeResponse {
+            if hanging.withLock({ $0 }) == server { try await Task.sleep(for: .seconds(600)) }
+            return try await cluster.answer(request)
+        }
+        try await FakeServer.with {
+            try await answer($0, 0)
+        } _: { first in
+            try await FakeServer.with {
+                try await answer($0, 1)
+            } _: { second in
+                let both = ClusterConfiguration(servers: [.loopback(first.port), .loopback(second.port)])
+                try await APIClient.with(both, options: .test(), logger: quiet) { client in
+                    let elector = try elector(client, "a") { $0.renewDeadline = .seconds(10) }
+                    let task = Task {
+                        try await elector.run {
+                            begins.add(1)
+                            try await Task.sleep(for: .seconds(600))
+                        }
+                    }
+                    try await eventually("it leads") { begins.value > 0 }
+                    let current = client.transport.currentServer
+                    let other = current == 0 ? second : first
+                    let before = (begins: begins.value, requests: other.requests.count)
+                    hanging.withLock { $0 = current }
+                    try await eventually("the other one is asked") { other.requests.count > before.requests + 3 }
+                    // Who has lost it reads it first.
+                    let requests = other.requests.dropFirst(before.requests)
+                    #expect(requests.map(\.method).allSatisfy { $0 == "PATCH" }, "it led all the time")
+                    #expect(begins.value == before.begins)
+                    task.cancel()
+                    try await task.value
+                }
+            }
+        }
+    }
+
     @Test func `its body is cancelled when another one has the lease`() async throws {
         try await withCluster { client, cluster in
             let events = Collected<String>()

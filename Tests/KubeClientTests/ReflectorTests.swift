@@ -117,9 +117,12 @@ import Testing
             ], watches: [gone])
         let result = try await follow(script) { $0.contains("-b") }
         #expect(result.told == ["+a@1", "+b@2", "+c@3", "+c@8", "+d@9", "-b"])
-        let lists = result.requests.filter { !$0.isWatch }.map { $0.query["resourceVersion"] }
-        #expect(lists == ["0", nil, nil, nil])
-        #expect(result.sleeps.count == 2)
+        let lists = result.requests.filter { !$0.isWatch }
+        #expect(lists.map { $0.query["resourceVersion"] } == ["0", "5", "5", "5"])
+        #expect(lists.map { $0.query["resourceVersionMatch"] } == [nil] + Array(repeating: "NotOlderThan", count: 3))
+        // With a limit it would come from etcd.
+        #expect(lists.map { $0.query["limit"] } == ["500", nil, nil, nil])
+        #expect(result.sleeps.count == 3)
     }
 
     @Test func `an ERROR event that is not 410 is waited out, then the watch goes on`() async throws {

@@ -81,7 +81,7 @@ import Testing
         #expect(machine.next(now: .seconds(5_000)) == nil)
     }
 
-    @Test func `an agent that takes the mark away begins the time anew`() {
+    @Test func `a mark that somebody takes away begins the time anew`() {
         var machine = machine()
         machine.identityChanged(301, uid: "u301", version: "2", age: .zero, now: Self.half)
         machine.identityChanged(301, uid: "u301", version: "3", age: nil, now: .seconds(890))

@@ -118,7 +118,7 @@ import Testing
             try cluster.addNode("a")
             try cluster.addSlice("a-0", node: "a", identities: [300, 301])
             for number in 300..<500 { try cluster.addIdentity(number) }
-            // An agent uses 302 and has not published it yet: it takes the mark away whenever it sees it.
+            // Somebody wants 302 kept, and takes the mark away whenever a deletion is on its way.
             cluster.gate.withLock {
                 $0 = { request in
                     guard request.method == "DELETE", request.path == Paths.identity(302) else { return }

@@ -50,6 +50,8 @@ check() {
     render "$rendered"
     diff -u --exclude=kustomization.yaml --exclude=.lint "$manifests" "$rendered" ||
         wrong "deploy/manifests is not what the chart renders: make manifests"
+    # One that tolerates everything goes back to the node that was drained.
+    ! grep -q -- '- operator:' "$rendered/operator.yaml" || wrong "the operator has a toleration without a key"
     refuses routingMode routingMode=direct
     refuses mode ipam.mode=eni
     refuses tunnelProtocol tunnelProtocol=geneve

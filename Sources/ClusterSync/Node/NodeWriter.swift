@@ -41,8 +41,13 @@ final class NodeWriter: Sendable {
     func run() async throws {
         var generator = SystemRandomNumberGenerator()
         var failures = 0
+        var repeated = RepeatedWrites<NodePlan>(settings.repeatBackoff)
         while true {
             let plan = plan()
+            if let wait = repeated.wait(before: plan, at: .now) {
+                try await store.ownNode.wait(atMost: wait)
+                continue
+            }
             do {
                 try await carryOut(plan)
                 failures = 0
@@ -54,8 +59,12 @@ final class NodeWriter: Sendable {
                 try await Task.sleep(for: settings.backoff.delay(attempt: failures, using: &generator))
                 continue
             }
-            // What was written is shown soon; until then it would be written again.
-            try await store.ownNode.wait(atMost: plan.isEmpty ? .seconds(600) : .seconds(2))
+            if plan.isEmpty {
+                repeated.forget()
+                try await store.ownNode.wait(atMost: .seconds(600))
+            } else {
+                repeated.wrote(plan, at: .now, using: &generator)
+            }
         }
     }
 

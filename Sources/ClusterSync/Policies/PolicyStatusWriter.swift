@@ -13,6 +13,14 @@ final class PolicyStatusWriter: Sendable {
         let descriptor: ResourceDescriptor
         let record: PolicyRecord
         let plan: PolicyStatusPlan
+
+        var what: What { What(reference: reference, plan: plan) }
+    }
+
+    /// What of it may be the same again.
+    private struct What: Hashable {
+        let reference: ObjectReference
+        let plan: PolicyStatusPlan
     }
 
     private let client: APIClient
@@ -38,14 +46,25 @@ final class PolicyStatusWriter: Sendable {
     func run() async throws {
         var generator = SystemRandomNumberGenerator()
         var failures = 0
+        var repeated = RepeatedWrites<[What]>(settings.repeatBackoff)
         while true {
-            let due = due()
+            var due = due()
+            if let wait = repeated.wait(before: due.map(\.what), at: .now) {
+                try await store.policies.wait(atMost: wait)
+                continue
+            }
             if !due.isEmpty {
                 // Most likely somebody else does it meanwhile: what is left is written.
                 try await Task.sleep(for: spread(&generator))
+                due = self.due()
                 do {
-                    for one in self.due() { try await write(one) }
+                    var isTaken = true
+                    for one in due where try await !write(one) { isTaken = false }
                     failures = 0
+                    if isTaken, !due.isEmpty {
+                        repeated.wrote(due.map(\.what), at: .now, using: &generator)
+                        continue
+                    }
                 } catch let error as KubeError {
                     failures += 1
                     logger.log(
@@ -55,7 +74,8 @@ final class PolicyStatusWriter: Sendable {
                     continue
                 }
             }
-            // What was written is shown soon.
+            if due.isEmpty { repeated.forget() }
+            // What somebody else wrote meanwhile is shown soon.
             try await store.policies.wait(atMost: due.isEmpty ? .seconds(600) : .seconds(5))
         }
     }
@@ -91,7 +111,8 @@ final class PolicyStatusWriter: Sendable {
         return due.sorted { $0.reference < $1.reference }
     }
 
-    private func write(_ due: Due) async throws {
+    /// False: it is in another version by now.
+    private func write(_ due: Due) async throws -> Bool {
         let patch = Patch(
             metadata: .init(resourceVersion: due.record.version),
             status: .init(conditions: due.plan.applied(to: due.record.conditions, now: timestamp(.now))))
@@ -99,8 +120,10 @@ final class PolicyStatusWriter: Sendable {
             try await client.patch(
                 Resource<RawObject>.raw(due.descriptor), due.reference.name, namespace: due.reference.namespace,
                 subresource: .status, changes: patch)
+            return true
         } catch let error as KubeError where error.isConflict || error.isNotFound {
             // The watch will show what it is now.
+            return false
         }
     }
 

@@ -10,7 +10,7 @@ extension APIClient {
         let metadata: Metadata
     }
 
-    /// Lists objects, `pageSize` at a time (a server may send all at once), and hands them on as they come in: what is
+    /// Lists objects, `pageSize` at a time (a server may send all at once, and is asked to for `.notOlderThan`), and hands them on as they come in: what is
     /// kept in memory is one chunk of the response and one object, however long the list is, and nothing is read while
     /// `receive` runs.
     ///
@@ -25,13 +25,14 @@ extension APIClient {
         switch freshness {
         case .any: query.append(("resourceVersion", "0"))
         case .notOlderThan(let version):
-            // With a limit, the version alone would mean exactly that one.
             query += [("resourceVersion", version), ("resourceVersionMatch", "NotOlderThan")]
         case .latest: break
         }
         var request = APIRequest(path: resource.descriptor.path(namespace: selection.namespace))
         request.query = query
-        if pageSize > 0 { request.query.append(("limit", "\(pageSize)")) }
+        // With a limit, a server does not answer this one from its cache.
+        let isWhole = if case .notOlderThan = freshness { true } else { false }
+        if pageSize > 0, !isWhole { request.query.append(("limit", "\(pageSize)")) }
         var isContinued = false
         while true {
             let envelope: Envelope

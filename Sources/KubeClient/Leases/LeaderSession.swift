@@ -18,6 +18,9 @@ struct LeaderSession: Sendable {
 
     private var now: Duration { start.duration(to: .now) }
 
+    /// For one request: what hangs, as a connection may whose other end is gone, leaves time for one more.
+    private var patience: Duration { elector.settings.renewDeadline / 2 }
+
     /// Returns once we lead. Throws only `CancellationError`.
     mutating func acquire() async throws {
         while !machine.isLeading {
@@ -53,22 +56,22 @@ struct LeaderSession: Sendable {
         case .wait(let until): try await Task.sleep(until: start + until, clock: .continuous)
         case .giveUp: break
         case .read:
-            await attempt(within: elector.settings.renewDeadline) { [elector] in
+            await attempt(within: patience) { [elector] in
                 try await elector.client.find(
                     KubeLease.resource, elector.lease.name, namespace: elector.lease.namespace)
             } then: { session, lease, _ in
                 session.machine.observed(lease.map { LeaderElection.Record($0) }, now: session.now)
             }
         case .create:
-            await write(transitions: 0, within: elector.settings.renewDeadline) { elector, spec in
+            await write(transitions: 0, within: patience) { elector, spec in
                 try await elector.create(spec)
             }
         case .take(let version, let transitions):
-            await write(transitions: transitions + 1, within: elector.settings.renewDeadline) { elector, spec in
+            await write(transitions: transitions + 1, within: patience) { elector, spec in
                 try await elector.write(spec, resourceVersion: version)
             }
         case .renew(let version, let deadline):
-            await write(transitions: nil, within: deadline - now) { elector, spec in
+            await write(transitions: nil, within: min(deadline - now, patience)) { elector, spec in
                 try await elector.write(spec, resourceVersion: version)
             }
         }
@@ -98,6 +101,7 @@ struct LeaderSession: Sendable {
         then succeed: (inout LeaderSession, Value, _ started: Duration) -> Void
     ) async {
         let started = now
+        let server = elector.client.transport.currentServer
         do {
             let value = try await withTimeLimit(limit, request)
             failures = 0
@@ -105,6 +109,8 @@ struct LeaderSession: Sendable {
         } catch {
             if Task.isCancelled { return }
             failures += 1
+            // The transport has waited too short a time to know.
+            if error is TimeLimitExceeded { elector.client.transport.abandonServer(server) }
             let kubeError = error as? KubeError
             // A lease that vanished, or was made by another in between, has to be read again like one that changed.
             let isConflict = kubeError.map { $0.isConflict || $0.isAlreadyExists || $0.isNotFound } ?? false
@@ -112,7 +118,8 @@ struct LeaderSession: Sendable {
                 level: isConflict || failures > 1 ? .info : .debug, "the lease can't be read or written",
                 metadata: ["kube.error": "\(error)", "kube.failures": "\(failures)"])
             if isConflict { mayHold = false }
-            machine.failed(isConflict ? .conflict : .other, now: now)
+            // Whoever has waited for an answer does not wait once more before the next try.
+            machine.failed(isConflict ? .conflict : .other, now: isConflict ? now : started)
         }
     }
 }

@@ -76,13 +76,10 @@ struct ReflectorMachine: Equatable, Sendable {
         guard case .watching(let hasProgressed) = state else { return misuse("watchEnded") }
         switch end {
         case .gone:
-            // All of it, and no cache that may be behind: what was known stays known until the list is complete.
-            if hasProgressed || failures == 0 {
-                failures += 1
-                return begin(.list(.latest))
-            }
+            // All of it, from a cache that isn't behind what is known: that stays known until the list is complete. All
+            // who watch may be told this at once, so none lists without a wait.
             failures += 1
-            return sleep(then: .list(.latest))
+            return sleep(then: .list(version.flatMap { $0.isEmpty ? nil : .notOlderThan($0) } ?? .latest))
         case .stalled:
             return begin(.watch)
         case .closed where hasProgressed || !isBrief:

@@ -74,6 +74,11 @@ final class Transport: Sendable {
         ring.withLock { $0.failed($0.current) }
     }
 
+    /// This one is not to be asked next, if there is another.
+    func abandonServer(_ server: Int) {
+        ring.withLock { $0.failed(server) }
+    }
+
     /// The head of a response that means success; its body follows. Retries what the server puts off, and what it refused
     /// for a credential that could be replaced.
     func open(_ request: APIRequest) async throws -> HTTPClientResponse {

@@ -5,10 +5,11 @@
 /// How an identity goes, and what keeps it:
 /// 1. No slice names it for half of the grace: it is marked (see ``IdentityRecord/markKey``).
 /// 2. It stays marked and unnamed for the other half: it is deleted, if it is still in the version that was marked.
-/// 3. An agent that takes up a marked identity, or sees a mark on one that it uses, takes the mark away. That is a new
-///    version: a deletion on its way fails, and the time begins anew. A slice that names it has the mark taken away here.
-/// 4. An agent whose identity is deleted under its feet (it was cut off for longer than the grace) makes it again,
-///    under the same number.
+/// 3. A slice that names a marked one has the mark taken away here. That is a new version, and the time begins anew.
+/// 4. An agent whose identity is deleted under its feet makes it again, under the same number: one that was cut off for
+///    longer than the grace, or one that took up a marked number so late that the deletion was sent before its slice
+///    was told. Agents change no identity, so nothing keeps the latter from happening: its pod is refused by policies
+///    that name labels until the other nodes are told of the number again.
 ///
 /// Marks outlive a leader; what a new one finds marked, it deletes when the mark is old enough, but not before it has
 /// watched for a while, as clocks may differ.

@@ -3,7 +3,7 @@ package import KubeClient
 
 /// A SkeinIdentity: its number, and whether it is marked as unused. Its labels are of no interest here.
 package struct IdentityRecord: KubeObject, Hashable, Sendable {
-    /// The annotation that says since when nobody was seen to use it. Whoever takes it up removes the annotation.
+    /// The annotation that says since when nobody was seen to use it. The operator removes it when a slice names it.
     package static let markKey = "skein.dev/unused-since"
 
     package let metadata: ObjectMeta

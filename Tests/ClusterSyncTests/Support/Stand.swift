@@ -13,7 +13,10 @@ final class Stand: Sendable {
     /// Groups and versions, and the plurals in them.
     private let served = Mutex<[String: [String]]>(["discovery.k8s.io/v1": ["endpointslices"]])
 
+    private let substitute = Mutex<@Sendable (FakeRequest) -> FakeResponse?>({ _ in nil })
+
     private func answer(_ request: FakeRequest) async throws -> FakeResponse {
+        if let answer = substitute.withLock({ $0 })(request) { return answer }
         let parts = request.path.split(separator: "/")
         guard parts.count == 3, parts[0] == "apis" else { return try await cluster.answer(request) }
         if cluster.isDown.withLock({ $0 })(request) { throw Abort() }
@@ -35,6 +38,11 @@ final class Stand: Sendable {
 
     func intercept(_ body: @escaping @Sendable (FakeRequest) async throws -> Void) {
         cluster.gate.withLock { $0 = body }
+    }
+
+    /// Answers that are given in place of the cluster's; nil: its own.
+    func answer(with substitute: @escaping @Sendable (FakeRequest) -> FakeResponse?) {
+        self.substitute.withLock { $0 = substitute }
     }
 
     func serve(_ group: String, _ plurals: [String]?) {
