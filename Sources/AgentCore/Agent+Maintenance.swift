@@ -59,7 +59,7 @@ extension Agent {
     package func retry() {
         if conditions[.policy] != nil { rebuild() }
         if conditions[.host] != nil { hostChanged([.lost]) }
-        if conditions[.masquerade] != nil { applyMasquerade(afresh: true) }
+        if conditions[.masquerade] != nil || conditions[.nodePrograms] != nil { applyMasquerade(afresh: true) }
     }
 
     /// Says when a map gets full: once at 80 %, once at 95 %, and when it is over.

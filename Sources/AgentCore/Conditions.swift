@@ -17,6 +17,8 @@ package struct Conditions: Sendable {
         /// The runtime, or the cluster, could not be told that the node is ready.
         case announcement
         case masquerade
+        /// The kernel refuses the programs on the node's own devices, or what they are to know.
+        case nodePrograms
         case host
         /// The host's routes to other nodes' pods are not all there.
         case nodeRoutes
@@ -53,6 +55,13 @@ package struct Conditions: Sendable {
     /// Why an ADD would not be served, in words.
     package var blocking: [String] {
         [.starting, .policy, .podRanges].compactMap { messages[$0] }
+    }
+
+    /// Why this node is not to be counted among those that are well, in words: beside what keeps ADD from being served, that
+    /// the kernel does not take what this version puts on the node's devices. A device or a route that is missing is
+    /// none of a version's doing.
+    package var unready: [String] {
+        blocking + [messages[.nodePrograms]].compactMap(\.self)
     }
 
     package var all: [String] {

@@ -17,12 +17,14 @@ struct ClusterStand {
     }
 
     func makeAgent(
-        patience: Duration = .seconds(60), reports: SourceReports = SourceReports(), routing: Routing? = nil
+        patience: Duration = .seconds(60), reports: SourceReports = SourceReports(), routing: Routing? = nil,
+        masquerade: MasqueradeSettings? = nil
     ) throws -> Agent {
         var settings = AgentSettings(
             version: "test", cluster: ClusterMembership(nodeName: "node-1", addPatience: patience),
             runDirectory: node.directory, endpointLimit: 100)
         settings.routing = routing
+        settings.masquerade = masquerade
         return try node.makeAgent(settings, reports: reports)
     }
 
