@@ -14,7 +14,7 @@ package struct Conditions: Sendable {
         case repair
         case flows
         case denyLists
-        /// The runtime, or the cluster, could not be told that the node is ready.
+        /// The runtime could not be told that the node is ready.
         case announcement
         case masquerade
         /// The kernel refuses the programs on the node's own devices, or what they are to know.

@@ -28,7 +28,6 @@ struct ReadinessTests {
         let stand = try ClusterStand()
         let folder = stand.node.folder.path + "/net.d"
         let configuration = try configuration(folder)
-        stand.directory.update { $0.readinessRefusals = 2 }
         let (served, isServed) = AsyncStream.makeStream(of: Void.self)
         let agent = try stand.makeAgent()
         try await agent.start([])
@@ -42,9 +41,7 @@ struct ReadinessTests {
             await agent.apply([.node("node-2", ranges: ["10.2.0.0/24"])])
             #expect(read(configuration.path) == nil)
             await agent.apply([.node("node-1", ranges: ["10.1.0.0/24"])])
-            try await eventually("the cluster is told") {
-                stand.directory.snapshot.readiness == ["condition", "taint"]
-            }
+            try await eventually("the cluster is told") { stand.directory.snapshot.announcements == 1 }
             #expect(read(configuration.path) == configuration.text)
             #expect(mode(of: configuration.path) == 0o644)
             #expect(stand.node.folder.names(in: "net.d") == ["10-skein.conflist"])
@@ -71,7 +68,7 @@ struct ReadinessTests {
             try await tasks.waitForAll()
         }
         #expect(read(configuration.path) == nil)
-        #expect(stand.directory.snapshot.readiness.isEmpty)
+        #expect(stand.directory.snapshot.announcements == 0)
     }
 
     @Test func `the configuration is what deploy has, with this agent's paths`() throws {
