@@ -8,6 +8,8 @@ package struct Conditions: Sendable {
         case policy
         /// There is nothing to take pods' addresses from.
         case podRanges
+        /// By which of its addresses other nodes know this one isn't told, so neither is what a pod's packet may weigh.
+        case nodeAddress
         /// What the cluster gives to take them from can't be used.
         case wrongRanges
         /// A comparison of the maps with what they should be failed.
@@ -54,7 +56,7 @@ package struct Conditions: Sendable {
 
     /// Why an ADD would not be served, in words.
     package var blocking: [String] {
-        [.starting, .policy, .podRanges].compactMap { messages[$0] }
+        [.starting, .policy, .podRanges, .nodeAddress].compactMap { messages[$0] }
     }
 
     /// Why this node is not to be counted among those that are well, in words: beside what keeps ADD from being served, that

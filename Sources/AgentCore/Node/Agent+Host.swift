@@ -33,6 +33,7 @@ extension Agent {
                 try datapath?.judgeAgain()
                 syncNodeRoutes()
             }
+            try updateMTU()
             applyMasquerade()
             note(.host, nil)
         } catch {
