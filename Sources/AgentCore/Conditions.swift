@@ -24,6 +24,8 @@ package struct Conditions: Sendable {
         case host
         /// The host's routes to other nodes' pods are not all there.
         case nodeRoutes
+        /// There are more nodes than tunnels can lead to.
+        case nodeNumbers
         case map(String)
     }
 

@@ -80,6 +80,21 @@ struct ClusterNodeTests {
         #expect(host.overlay == OverlayRequest(port: 4_789, mtu: mtu))
     }
 
+    @Test func `a node beyond the map's size is spoken of, and reached when there is room`() async throws {
+        let agent = try stand.makeAgent(routing: Self.tunnel, nodes: 2)
+        try await agent.start(objects)
+        await agent.apply([
+            .node("node-3", addresses: ["192.0.2.3"], ranges: ["10.3.0.0/24"]), .slice("node-3", [("10.3.0.7", 800)]),
+        ])
+        let problem = "map nodes is full (made for 2), nodes without a tunnel: 1; raise map-nodes"
+        #expect(try await agent.status().notReady == [problem])
+        #expect(node(at: "10.3.0.7") == 0)
+        await agent.apply([.goneNode("node-2")])
+        #expect(try await agent.status().notReady.isEmpty)
+        #expect(try tunnel(to: "10.3.0.7") == IPAddress("192.0.2.3"))
+        #expect(host.routes.map(\.destination) == [try #require(Prefix("10.3.0.0/24"))])
+    }
+
     private func setLinkMTU(_ mtu: UInt32) {
         stand.node.host.update { $0.linkMTUs[IPAddress("192.0.2.1") ?? .unspecifiedIPv4] = mtu }
     }

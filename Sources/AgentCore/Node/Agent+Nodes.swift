@@ -60,6 +60,14 @@ extension Agent {
         } catch {
             logger.error("a node's number can't be cleared", metadata: ["error": "\(error)"])
         }
+        if policy.numberWaitingNodes() { applyPolicyOrNote() }
+        let left = policy.tunnels.waitingCount
+        note(
+            .nodeNumbers,
+            left == 0
+                ? nil
+                : "map nodes is full (made for \(settings.nodeLimit)), nodes without a tunnel: \(left); "
+                    + "raise map-nodes")
         syncNodeRoutes()
         applyMasquerade()
     }
