@@ -36,8 +36,15 @@ extension Agent {
         }
     }
 
-    /// Compares the maps with what they should be and puts right what differs.
+    /// Compares what is in the kernel with what should be there, and puts right what differs.
     package func verify() {
+        verifyMaps()
+        // Also while the maps are behind: nobody else tries again what failed of them.
+        syncNodeRoutes()
+        Heap.trim()
+    }
+
+    private func verifyMaps() {
         guard let datapath, conditions[.policy] == nil else { return }
         do {
             let report = try datapath.verifyAndRepair(against: policy.snapshot())
@@ -46,14 +53,13 @@ extension Agent {
         } catch {
             note(.repair, "the maps can't be compared with what they should be: \(error)")
         }
-        syncNodeRoutes()
-        Heap.trim()
     }
 
-    /// Tries again what did not fit.
+    /// Tries again what did not fit, or failed.
     package func retry() {
         if conditions[.policy] != nil { rebuild() }
-        if conditions[.masquerade] != nil { applyMasquerade(afresh: true) }
+        if conditions[.host] != nil { hostChanged([.lost]) }
+        if conditions[.masquerade] != nil || conditions[.nodePrograms] != nil { applyMasquerade(afresh: true) }
     }
 
     /// Says when a map gets full: once at 80 %, once at 95 %, and when it is over.

@@ -90,6 +90,9 @@ package actor Agent {
     /// Why an ADD would not be served; empty when it would.
     package func problems() -> [String] { conditions.blocking }
 
+    /// Why the node is not ready, though ADD may be served: a rollout must not go on. Empty when it is.
+    package func readinessProblems() -> [String] { conditions.unready }
+
     /// Signals that there is something for `takeNews()`. For one consumer.
     package nonisolated var news: AsyncStream<Void> { newsSignal.stream }
 

@@ -8,18 +8,24 @@ package struct Conditions: Sendable {
         case policy
         /// There is nothing to take pods' addresses from.
         case podRanges
+        /// By which of its addresses other nodes know this one isn't told, so neither is what a pod's packet may weigh.
+        case nodeAddress
         /// What the cluster gives to take them from can't be used.
         case wrongRanges
         /// A comparison of the maps with what they should be failed.
         case repair
         case flows
         case denyLists
-        /// The runtime, or the cluster, could not be told that the node is ready.
+        /// The runtime could not be told that the node is ready.
         case announcement
         case masquerade
+        /// The kernel refuses the programs on the node's own devices, or what they are to know.
+        case nodePrograms
         case host
         /// The host's routes to other nodes' pods are not all there.
         case nodeRoutes
+        /// There are more nodes than tunnels can lead to.
+        case nodeNumbers
         case map(String)
     }
 
@@ -52,7 +58,14 @@ package struct Conditions: Sendable {
 
     /// Why an ADD would not be served, in words.
     package var blocking: [String] {
-        [.starting, .policy, .podRanges].compactMap { messages[$0] }
+        [.starting, .policy, .podRanges, .nodeAddress].compactMap { messages[$0] }
+    }
+
+    /// Why this node is not to be counted among those that are well, in words: beside what keeps ADD from being served, that
+    /// the kernel does not take what this version puts on the node's devices. A device or a route that is missing is
+    /// none of a version's doing.
+    package var unready: [String] {
+        blocking + [messages[.nodePrograms]].compactMap(\.self)
     }
 
     package var all: [String] {

@@ -50,20 +50,9 @@ package struct APIServerDirectory: ClusterDirectory, NodeReadiness, Service {
         node.set(state)
     }
 
-    /// From now on pods may be scheduled here: the Node's condition NetworkUnavailable becomes False, and the taint
-    /// `skein.dev/agent-not-ready` goes; both again if somebody puts them back. Returns at once.
-    package func announceReady() {
+    /// As the protocol has it; the taint is `skein.dev/agent-not-ready`.
+    package func announceReady() async {
         node.setReady()
-    }
-
-    /// As the protocol has it; ``announceReady()`` does the same, and keeps it so.
-    package func clearNetworkUnavailable() async throws {
-        try await node.clearUnavailable()
-    }
-
-    /// As above.
-    package func removeStartupTaint() async throws {
-        try await node.removeTaint()
     }
 
     /// Writes until it is cancelled or told to shut down, and returns then. What was written stays.

@@ -62,10 +62,21 @@ struct AgentMasqueradeTests {
         let agent = try await start(node, MasqueradeSettings(devices: ["eth0", "eth1"]))
         #expect(try await agent.status().notReady == ["there is no device eth1 to masquerade on"])
         #expect(try await agent.status().ready, "pods are served all the same")
+        #expect(await agent.readinessProblems().isEmpty, "no other version would do better")
         node.host.update { $0.uplinks.append(.init(name: "eth1", ifindex: 3, ipv4: nil, ipv6: nil)) }
         await agent.hostChanged([.addresses])
         #expect(try await agent.status().notReady.isEmpty)
         #expect(node.kernel.snapshot.nodeNAT?.uplinks.count == 2)
+    }
+
+    @Test func `programs that can't be taken off are tried again`() async throws {
+        let node = try TestNode()
+        node.kernel.fail(.setNodeNAT, times: 1)
+        let agent = try await start(node, nil)
+        #expect(try await agent.status().notReady.count == 1)
+        await agent.hostChanged([.routes])
+        #expect(try await agent.status().notReady.isEmpty)
+        #expect(node.kernel.snapshot.nodeNATCalls == 1)
     }
 
     @Test func `what the kernel refuses is tried again`() async throws {
@@ -75,8 +86,14 @@ struct AgentMasqueradeTests {
         #expect(try await agent.status().notReady.count == 1)
         await agent.retry()
         #expect(try await agent.status().notReady.count == 1)
+        #expect(await agent.readinessProblems().count == 1, "this version is not to go to other nodes")
+        #expect(await agent.problems().isEmpty, "pods are served all the same")
+        let waiting = Task { await agent.waitUntilReady() }
+        waiting.cancel()
+        #expect(await !waiting.value, "nobody is told that the node is ready")
         await agent.retry()
         #expect(try await agent.status().notReady.isEmpty)
+        #expect(await agent.readinessProblems().isEmpty)
         #expect(node.kernel.snapshot.nodeNAT?.uplinks == [uplink])
     }
 }

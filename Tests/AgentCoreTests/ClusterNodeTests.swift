@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import AgentCore
+import AgentIPC
 import Datapath
 import Model
 import NetTypes
@@ -77,6 +78,67 @@ struct ClusterNodeTests {
         stand.node.host.update { $0.mtu = 9_000 }
         _ = try await agent(.tunnel(port: 4_789, isIPv6: isIPv6))
         #expect(host.overlay == OverlayRequest(port: 4_789, mtu: mtu))
+    }
+
+    @Test func `a node beyond the map's size is spoken of, and reached when there is room`() async throws {
+        let agent = try stand.makeAgent(routing: Self.tunnel, nodes: 2)
+        try await agent.start(objects)
+        await agent.apply([
+            .node("node-3", addresses: ["192.0.2.3"], ranges: ["10.3.0.0/24"]), .slice("node-3", [("10.3.0.7", 800)]),
+        ])
+        let problem = "map nodes is full (made for 2), nodes without a tunnel: 1; raise map-nodes"
+        #expect(try await agent.status().notReady == [problem])
+        #expect(node(at: "10.3.0.7") == 0)
+        await agent.apply([.goneNode("node-2")])
+        #expect(try await agent.status().notReady.isEmpty)
+        #expect(try tunnel(to: "10.3.0.7") == IPAddress("192.0.2.3"))
+        #expect(host.routes.map(\.destination) == [try #require(Prefix("10.3.0.0/24"))])
+    }
+
+    private func setLinkMTU(_ mtu: UInt32) {
+        stand.node.host.update { $0.linkMTUs[IPAddress("192.0.2.1") ?? .unspecifiedIPv4] = mtu }
+    }
+
+    @Test func `the own node may be told of after the start, and its device counts all the same`() async throws {
+        setLinkMTU(1_400)
+        stand.node.host.update { $0.mtu = 1_500 }
+        let agent = try stand.makeAgent(routing: Self.tunnel)
+        try await agent.start([])
+        #expect(host.overlay?.mtu == 1_450, "there is only the default route to go by")
+        await agent.apply([.node("node-1", ranges: ["10.1.0.0/24"])])
+        #expect(await agent.problems() == ["this node has no address yet: there is none in SkeinNode node-1"])
+        await agent.apply(objects)
+        #expect(await agent.problems().isEmpty)
+        #expect(host.overlay?.mtu == 1_350)
+        #expect(try await agent.status().mtu == 1_350)
+        let overlay = try #require(kernel.overlays.last ?? nil)
+        #expect(host.links["skein_vxlan"]?.index == overlay.ifindex, "it stays the device that the programs know")
+    }
+
+    @Test func `a link whose MTU changes is followed, if not at once then by the next try`() async throws {
+        setLinkMTU(1_500)
+        let agent = try await agent(Self.tunnel)
+        #expect(host.overlay?.mtu == 1_450)
+        setLinkMTU(9_000)
+        await agent.hostChanged([.routes])
+        #expect(host.overlay?.mtu == 8_950)
+        #expect(try await agent.status().mtu == 8_950)
+
+        setLinkMTU(1_400)
+        stand.node.host.update { $0.overlayRefusals = 1 }
+        await agent.hostChanged([.routes])
+        #expect(host.overlay?.mtu == 8_950)
+        await agent.retry()
+        #expect(host.overlay?.mtu == 1_350)
+        #expect(try await agent.status().mtu == 1_350)
+
+        // Another address is the one that others know, and it is on another device.
+        stand.node.host.update { $0.linkMTUs[IPAddress("192.0.2.11") ?? .unspecifiedIPv4] = 1_300 }
+        await agent.apply([.node("node-1", addresses: ["192.0.2.11"], ranges: ["10.1.0.0/24"])])
+        #expect(host.overlay?.mtu == 1_250)
+        stand.node.host.update { $0.linkMTUs[IPAddress("192.0.2.11") ?? .unspecifiedIPv4] = 40 }
+        await agent.hostChanged([.routes])
+        #expect(host.overlay?.mtu == 68)
     }
 
     @Test func `an overlay device that is removed comes back as the programs know it`() async throws {

@@ -17,6 +17,7 @@ private final class Numbers {
     func set(_ node: String, _ address: IPAddress?) -> Bool { table.set(node, address) }
     func takeAdded() -> [TunnelTable.Write] { table.takeAdded() }
     func takeRemoved() -> [TunnelTable.Write] { table.takeRemoved() }
+    func numberWaiting() -> [String] { table.numberWaiting() }
     func takeAll() -> [TunnelTable.Write] { table.takeAll() }
 }
 
@@ -69,6 +70,19 @@ private final class Numbers {
         #expect(table.set("d", Self.address("10.0.0.9")))
         #expect(table.number(of: "d") == numbers[1])
         #expect(table.takeAll().map(\.number) == [numbers[1], numbers[2]].sorted())
+    }
+
+    @Test func `nodes that got no number get one when there is one, but not those that are gone`() {
+        let table = Numbers(limit: 2)
+        #expect(table.set("a", Self.address("10.0.0.1")))
+        for name in ["d", "c", "b"] { #expect(!table.set(name, Self.address("10.0.0.9"))) }
+        #expect(table.numberWaiting().isEmpty)
+        #expect(!table.set("b", nil))
+        #expect(table.set("a", nil))
+        #expect(table.numberWaiting().isEmpty, "what is removed may still be named")
+        _ = table.takeRemoved()
+        #expect(table.numberWaiting() == ["c"])
+        #expect(table.number(of: "c") == 1 && table.number(of: "d") == 0)
     }
 
     @Test func `tunnels take all ranges of the nodes that they lead to`() {

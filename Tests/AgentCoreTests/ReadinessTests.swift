@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import AgentCore
 import AgentIPC
+import Datapath
 import Glibc
 import Logging
 import Model
@@ -27,7 +28,6 @@ struct ReadinessTests {
         let stand = try ClusterStand()
         let folder = stand.node.folder.path + "/net.d"
         let configuration = try configuration(folder)
-        stand.directory.update { $0.readinessRefusals = 2 }
         let (served, isServed) = AsyncStream.makeStream(of: Void.self)
         let agent = try stand.makeAgent()
         try await agent.start([])
@@ -41,9 +41,7 @@ struct ReadinessTests {
             await agent.apply([.node("node-2", ranges: ["10.2.0.0/24"])])
             #expect(read(configuration.path) == nil)
             await agent.apply([.node("node-1", ranges: ["10.1.0.0/24"])])
-            try await eventually("the cluster is told") {
-                stand.directory.snapshot.readiness == ["condition", "taint"]
-            }
+            try await eventually("the cluster is told") { stand.directory.snapshot.announcements == 1 }
             #expect(read(configuration.path) == configuration.text)
             #expect(mode(of: configuration.path) == 0o644)
             #expect(stand.node.folder.names(in: "net.d") == ["10-skein.conflist"])
@@ -70,7 +68,7 @@ struct ReadinessTests {
             try await tasks.waitForAll()
         }
         #expect(read(configuration.path) == nil)
-        #expect(stand.directory.snapshot.readiness.isEmpty)
+        #expect(stand.directory.snapshot.announcements == 0)
     }
 
     @Test func `the configuration is what deploy has, with this agent's paths`() throws {
@@ -173,7 +171,7 @@ struct HealthServerTests {
 
     @Test func `an agent lives from the beginning and is ready when ADD is served`() async throws {
         let stand = try ClusterStand()
-        let agent = try stand.makeAgent()
+        let agent = try stand.makeAgent(masquerade: MasqueradeSettings())
         let (ports, isServing) = AsyncStream.makeStream(of: UInt16.self)
         let server = HealthServer(agent: agent, port: 0, logger: TestNode.logger) { isServing.yield($0) }
         let group = ServiceGroup(configuration: .init(services: [server], logger: TestNode.logger))
@@ -193,6 +191,15 @@ struct HealthServerTests {
                 try await agent.start([])
                 #expect(get("/readyz", port).body.hasPrefix("this node has no pod CIDR yet"))
                 await agent.apply(ClusterStand.objects)
+                #expect(get("/readyz", port) == ("HTTP/1.1 200 OK", "ok\n"))
+                // A kernel that refuses the programs on the node's devices.
+                stand.node.kernel.fail(.setNodeNAT, times: 1)
+                stand.node.host.update { $0.uplinks = [.init(name: "eth0", ifindex: 2, ipv4: nil, ipv6: nil)] }
+                await agent.hostChanged([.routes])
+                #expect(get("/readyz", port).status == "HTTP/1.1 503 Service Unavailable")
+                #expect(get("/readyz", port).body.hasPrefix("pods may not reach the outside: "))
+                #expect(try await agent.status().ready, "ADD is served")
+                await agent.retry()
                 #expect(get("/readyz", port) == ("HTTP/1.1 200 OK", "ok\n"))
                 #expect(get("/metrics", port).status == "HTTP/1.1 404 Not Found")
                 break

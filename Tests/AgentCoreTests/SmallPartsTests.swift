@@ -27,6 +27,10 @@ struct ConditionsTests {
         #expect(conditions.all == ["slower"])
         #expect(conditions.blocking.isEmpty)
         #expect(conditions.set(.flows, nil) == .ended)
+        conditions.set(.nodePrograms, "refused")
+        conditions.set(.nodeRoutes, "unreachable")
+        #expect(conditions.blocking.isEmpty)
+        #expect(conditions.unready == ["refused"])
         conditions.set(.policy, "full")
         #expect(conditions.blocking == ["full"])
     }

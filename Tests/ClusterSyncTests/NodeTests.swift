@@ -95,10 +95,18 @@ import Testing
         try await Stand.withAgent(prepare: { try $0.putNode(taints: taints) }) { stand, server, connection, world in
             try await eventually("it told") { world.now.nodes["node-1"] != nil }
             #expect(!server.requests.contains { $0.path.hasPrefix("/api/v1/nodes/") && $0.method != "GET" })
-            connection.directory.announceReady()
+            // As the agent has it: nothing else is said to the cluster when the node is ready.
+            let readiness: any NodeReadiness = connection.directory
+            await readiness.announceReady()
             try await eventually("it is up") { isUp(stand) }
             try stand.putNode(taints: taints)
             try await eventually("it is up again") { isUp(stand) }
+            // The Node is registered anew under a running agent, and the SkeinNode is collected with the old one.
+            stand.cluster.remove("/api/v1/nodes/node-1")
+            stand.cluster.remove(path)
+            try await eventually("it is gone") { world.now.nodes["node-1"] == nil }
+            try stand.putNode(taints: taints)
+            try await eventually("the new one is up") { isUp(stand) && stand.cluster.object(path) != nil }
         }
     }
 

@@ -4,7 +4,8 @@ package import Logging
 import ServiceLifecycle
 
 /// Answers kubelet's probes on a TCP port of the loopback device: `/healthz` while the agent lives, `/readyz` when ADD is
-/// served, else with what is missing.
+/// served and the kernel has taken all programs, else with what is missing. So a version whose programs it refuses does
+/// not get further than the first nodes.
 ///
 /// It is there from the beginning, also while an API server is waited for: that is no reason to be started again.
 package struct HealthServer: Service {
@@ -46,7 +47,7 @@ package struct HealthServer: Service {
             return Self.text(["ok"], .ok)
         }
         router.get("/readyz") { _, _ in
-            let problems = await agent.problems()
+            let problems = await agent.readinessProblems()
             return problems.isEmpty ? Self.text(["ok"], .ok) : Self.text(problems, .serviceUnavailable)
         }
         return router

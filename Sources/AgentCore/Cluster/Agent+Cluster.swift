@@ -161,5 +161,11 @@ extension Agent {
         }
         let missing = "this node has no pod CIDR yet: there is none in \(node)"
         note(.podRanges, pools.hasRanges ? nil : conditions[.wrongRanges] ?? missing)
+        // Pods keep for life the MTU that they start with.
+        let guessesMTU = pools.hasRanges && settings.mtu == nil && policy.peers.ownNode?.addresses.isEmpty ?? true
+        let isTunnelled = settings.routing?.overhead ?? 0 > 0
+        note(
+            .nodeAddress,
+            guessesMTU && isTunnelled ? "this node has no address yet: there is none in \(node)" : nil)
     }
 }

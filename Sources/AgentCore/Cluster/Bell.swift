@@ -55,10 +55,10 @@ extension Agent {
 
     private func stopWaiting(_ id: UInt64) { bell.stop(id) }
 
-    /// Returns when ADD is served, or the agent or the task ends.
-    /// - Returns: whether ADD is served.
+    /// Returns when the node is ready (`Conditions.unready`), or the agent or the task ends.
+    /// - Returns: whether it is ready.
     package func waitUntilReady() async -> Bool {
-        while !conditions.blocking.isEmpty {
+        while !conditions.unready.isEmpty {
             let rang = await waitForChange(until: .now + .seconds(3_600))
             if !rang, Task.isCancelled || Task.isShuttingDownGracefully { return false }
         }

@@ -3,7 +3,7 @@ package import Model
 import ServiceLifecycle
 
 /// Says that pods may come when they may: first the API answers and ADD is served, then the runtime gets its configuration,
-/// then the cluster is told. What can't be done is tried again. Nothing is taken back when the agent stops: pods that come
+/// then the cluster is told. What can't be written is tried again. Nothing is taken back when the agent stops: pods that come
 /// while the next one starts are refused for a moment and tried again.
 package struct ReadinessService: Service {
     private let agent: Agent
@@ -34,10 +34,7 @@ package struct ReadinessService: Service {
             if let configuration {
                 await trying("the CNI configuration can't be written") { try configuration.write() }
             }
-            if let readiness {
-                await trying("the node's condition can't be set") { try await readiness.clearNetworkUnavailable() }
-                await trying("the node's taint can't be removed") { try await readiness.removeStartupTaint() }
-            }
+            if !Task.isCancelled { await readiness?.announceReady() }
         }
         // To return means to fail.
         try? await gracefulShutdown()
@@ -59,6 +56,6 @@ package struct ReadinessService: Service {
 }
 
 extension Agent {
-    /// What keeps the runtime or the cluster from being told that ADD is served.
+    /// What keeps the runtime from being told that ADD is served.
     func announced(problem: String?) { note(.announcement, problem) }
 }

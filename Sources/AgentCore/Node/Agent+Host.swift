@@ -4,12 +4,21 @@ import Datapath
 import NetTypes
 
 extension Agent {
-    /// Follows changes of the host's network, any number at once.
+    /// Follows changes of the host's network, any number at once. When that fails, everything is looked at again by the
+    /// next call.
     package func hostChanged(_ changes: Set<HostChange>) {
+        // What failed is not reported a second time.
+        let isLate = conditions[.host] != nil
+        let changes = isLate ? changes.union([.lost]) : changes
         do {
             if changes.contains(.lost) {
                 try checkLinks()
-                if overlay != nil, try host.link(named: OverlayRequest.defaultName) == nil { try remakeOverlay() }
+                if overlay != nil, try host.link(named: OverlayRequest.defaultName) == nil {
+                    try remakeOverlay()
+                } else if isLate {
+                    // The device may have come back without its programs.
+                    try datapath?.attachOverlay()
+                }
             } else {
                 if let index = overlay?.ifindex, changes.contains(.linkRemoved(index: index)) { try remakeOverlay() }
                 for case .linkRemoved(let index) in changes {
@@ -24,6 +33,7 @@ extension Agent {
                 try datapath?.judgeAgain()
                 syncNodeRoutes()
             }
+            try updateMTU()
             applyMasquerade()
             note(.host, nil)
         } catch {

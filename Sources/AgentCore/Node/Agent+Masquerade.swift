@@ -27,20 +27,25 @@ extension Agent {
     /// - Parameter afresh: the datapath is a new one, and knows of none.
     func applyMasquerade(afresh: Bool = false) {
         guard let datapath else { return }
-        do {
-            let wanted = try settings.masquerade.map { try nodeNAT(for: $0) }
-            if afresh || wanted != nodeNAT { try datapath.setNodeNAT(wanted) }
-            nodeNAT = wanted
-            let missing = (settings.masquerade?.devices ?? []).filter { name in
-                wanted?.uplinks.contains { $0.name == name } == false
-            }
-            note(
-                .masquerade,
-                missing.isEmpty ? nil : "there is no device \(missing.joined(separator: ", ")) to masquerade on")
-        } catch {
+        let wanted: NodeNAT?
+        do { wanted = try settings.masquerade.map { try nodeNAT(for: $0) } } catch {
             // What was in force stays; the next change of the host's network or the next retry tries again.
             nodeNAT = nil
-            note(.masquerade, "pods may not reach the outside: \(error)")
+            return note(.masquerade, "pods may not reach the outside: \(error)")
+        }
+        let missing = (settings.masquerade?.devices ?? []).filter { name in
+            wanted?.uplinks.contains { $0.name == name } == false
+        }
+        note(
+            .masquerade,
+            missing.isEmpty ? nil : "there is no device \(missing.joined(separator: ", ")) to masquerade on")
+        do {
+            if afresh || wanted != nodeNAT || conditions[.nodePrograms] != nil { try datapath.setNodeNAT(wanted) }
+            nodeNAT = wanted
+            note(.nodePrograms, nil)
+        } catch {
+            nodeNAT = nil
+            note(.nodePrograms, "pods may not reach the outside: \(error)")
         }
     }
 

@@ -10,7 +10,23 @@ extension Agent {
         if let fixed = settings.mtu { return fixed }
         let own = policy.peers.ownNode?.addresses ?? []
         let found = try own.lazy.compactMap { [host] in try host.mtu(ofLinkWith: $0) }.first ?? host.defaultMTU()
-        return (found ?? 1_500) - (settings.routing?.overhead ?? 0)
+        let overhead = settings.routing?.overhead ?? 0
+        // RFC 791: 68 bytes go everywhere.
+        return max(found ?? 1_500, overhead + 68) - overhead
+    }
+
+    /// Follows the device that leads to the other nodes, which may be known only now, or have changed. New pods get what it
+    /// takes; those that run keep what they have.
+    func updateMTU() throws {
+        let old = mtu, wanted = try podMTU()
+        guard wanted != old else { return }
+        mtu = wanted
+        do { try makeOverlay() } catch {
+            // The next try has to see a difference.
+            mtu = old
+            throw error
+        }
+        logger.notice("the pods' MTU is another one", metadata: ["mtu": "\(wanted)", "before": "\(old)"])
     }
 
     /// Makes the device for tunnels, or what is there fit; without tunnels there is none.
@@ -44,6 +60,14 @@ extension Agent {
         } catch {
             logger.error("a node's number can't be cleared", metadata: ["error": "\(error)"])
         }
+        if policy.numberWaitingNodes() { applyPolicyOrNote() }
+        let left = policy.tunnels.waitingCount
+        note(
+            .nodeNumbers,
+            left == 0
+                ? nil
+                : "map nodes is full (made for \(settings.nodeLimit)), nodes without a tunnel: \(left); "
+                    + "raise map-nodes")
         syncNodeRoutes()
         applyMasquerade()
     }

@@ -21,6 +21,8 @@ package struct TunnelTable: Sendable {
     private var added: [Write] = []
     private var removed: [UInt32] = []
     private var hasReused = false
+    /// Nodes that there was no number for.
+    private var waiting: [String: IPAddress] = [:]
 
     /// - Parameter limit: the first number that there is no room for.
     package init(limit: Int) {
@@ -37,10 +39,15 @@ package struct TunnelTable: Sendable {
     /// - Returns: whether its number is another one now, so that all that is on it must be staged again.
     package mutating func set(_ node: String, _ address: IPAddress?) -> Bool {
         let old = ends[node]
+        waiting[node] = nil
         guard old?.address != address else { return false }
         if let old { removed.append(old.number) }
         ends[node] = nil
-        guard let address, let number = takeNumber() else { return old != nil }
+        guard let address else { return old != nil }
+        guard let number = takeNumber() else {
+            waiting[node] = address
+            return old != nil
+        }
         ends[node] = End(number: number, address: address)
         added.append((number, address))
         return true
@@ -56,8 +63,24 @@ package struct TunnelTable: Sendable {
         return free.removeFirst()
     }
 
-    /// More nodes than there are numbers for.
+    /// The next node gets no number.
     package var isFull: Bool { next >= limit && free.isEmpty }
+
+    /// How many nodes have none.
+    package var waitingCount: Int { waiting.count }
+
+    /// Gives nodes that have none the numbers that are free by now, the first by name first.
+    ///
+    /// - Returns: those that have one now; all that is on them must be staged again.
+    package mutating func numberWaiting() -> [String] {
+        guard !waiting.isEmpty else { return [] }
+        var numbered: [String] = []
+        for (node, address) in waiting.sorted(by: { $0.key < $1.key }) {
+            guard !isFull else { break }
+            if set(node, address) { numbered.append(node) }
+        }
+        return numbered
+    }
 
     /// Whether numbers were given away again since the last call: then every flow must be judged once more before the
     /// kernel knows their new meaning, as it may name them still.

@@ -10,8 +10,11 @@ extension Agent {
     /// Takes in what the source says now. What can't be put into the kernel is tried again later; until then the
     /// kernel enforces what it did before.
     package func apply(_ changes: [ResourceChange]) {
+        let addresses = policy.peers.ownNode?.addresses
         for change in changes { policy.apply(change) }
         forgetPolicies(changes)
+        // Before the ranges, with which ADD is served.
+        if policy.peers.ownNode?.addresses != addresses { followOwnNode() }
         takePodRanges()
         settleIdentities()
         defer { bell.ring() }
@@ -19,6 +22,13 @@ extension Agent {
         if conditions[.policy] == nil { applyPolicyOrNote() } else { rebuild() }
         settleNodes()
         tellCluster()
+    }
+
+    private func followOwnNode() {
+        do { try updateMTU() } catch {
+            // Tried again with all that concerns the host.
+            note(.host, "the host's network can't be read: \(error)")
+        }
     }
 
     /// Of objects that are gone nothing is told any more.

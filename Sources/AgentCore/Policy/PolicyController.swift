@@ -154,6 +154,15 @@ package struct PolicyController {
 }
 
 extension PolicyController {
+    /// Gives numbers that are free by now to nodes that had none.
+    ///
+    /// - Returns: whether there were any; the next commit has what is on them.
+    package mutating func numberWaitingNodes() -> Bool {
+        let nodes = tunnels.numberWaiting()
+        for node in nodes { peers.touch(node: node) }
+        return !nodes.isEmpty
+    }
+
     private mutating func setNode(_ name: String, _ node: ClusterNode?) {
         guard peers.nodes[name] != node else { return }
         peers.setNode(name, node)

@@ -109,8 +109,7 @@ final class NodeWriter: Sendable {
         let status: SkeinNode.Status
     }
 
-    /// One try.
-    func clearUnavailable() async throws {
+    private func clearUnavailable() async throws {
         let now = timestamp(.now)
         let condition = KubeCondition(
             type: NodePlan.unavailableType, status: "False", reason: NodePlan.upReason,
@@ -132,9 +131,9 @@ final class NodeWriter: Sendable {
         let spec: Spec
     }
 
-    /// One try, but for conflicts: taints are a list without keys to the API server, so all are written, and only if nobody
+    /// Taints are a list without keys to the API server, so all are written, and only if nobody
     /// changed them meanwhile.
-    func removeTaint() async throws {
+    private func removeTaint() async throws {
         try await client.retryingConflicts {
             let node = try await client.get(WatchedNode.resource, settings.nodeName)
             let taints = node.taints.filter { $0.key != NodePlan.taint }

@@ -17,12 +17,15 @@ struct ClusterStand {
     }
 
     func makeAgent(
-        patience: Duration = .seconds(60), reports: SourceReports = SourceReports(), routing: Routing? = nil
+        patience: Duration = .seconds(60), reports: SourceReports = SourceReports(), routing: Routing? = nil,
+        masquerade: MasqueradeSettings? = nil, nodes: Int = 8_192
     ) throws -> Agent {
         var settings = AgentSettings(
             version: "test", cluster: ClusterMembership(nodeName: "node-1", addPatience: patience),
             runDirectory: node.directory, endpointLimit: 100)
         settings.routing = routing
+        settings.masquerade = masquerade
+        settings.nodeLimit = nodes
         return try node.makeAgent(settings, reports: reports)
     }
 

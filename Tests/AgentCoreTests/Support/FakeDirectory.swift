@@ -17,8 +17,7 @@ final class FakeDirectory: ClusterDirectory, NodeReadiness {
         var endpoints: [[ClusterEndpoint]] = []
         var states: [(ObjectReference, PolicyState)] = []
         var nodes: [NodeState] = []
-        var readiness: [String] = []
-        var readinessRefusals = 0
+        var announcements = 0
         fileprivate var waiting: [(SecurityLabels, UInt64, CheckedContinuation<IdentityNumber, any Error>)] = []
         fileprivate var lastID: UInt64 = 0
     }
@@ -84,17 +83,5 @@ final class FakeDirectory: ClusterDirectory, NodeReadiness {
 
     func setNodeState(_ node: NodeState) async { state.withLock { $0.nodes.append(node) } }
 
-    func clearNetworkUnavailable() async throws { try ready("condition") }
-
-    func removeStartupTaint() async throws { try ready("taint") }
-
-    private func ready(_ what: String) throws {
-        try state.withLock { state in
-            if state.readinessRefusals > 0 {
-                state.readinessRefusals -= 1
-                throw Refusal()
-            }
-            state.readiness.append(what)
-        }
-    }
+    func announceReady() async { state.withLock { $0.announcements += 1 } }
 }

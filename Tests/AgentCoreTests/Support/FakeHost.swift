@@ -14,6 +14,10 @@ final class FakeHost: HostNetwork {
         var forwards = false
         var mtu: UInt32?
         var refusesDeletion = false
+        /// So many calls that read addresses, make the overlay or add a route still fail.
+        var addressRefusals = 0
+        var overlayRefusals = 0
+        var routeRefusals = 0
         var overlay: OverlayRequest?
         var routes: Set<NodeRoute> = []
         /// Devices behind which addresses are.
@@ -42,6 +46,13 @@ final class FakeHost: HostNetwork {
 
     func removeLink(_ name: String) { state.withLock { _ = $0.links.removeValue(forKey: name) } }
 
+    /// Refuses as long as there is something left of the count.
+    private static func refuse(_ left: inout Int) throws {
+        guard left > 0 else { return }
+        left -= 1
+        throw Refusal()
+    }
+
     func links() throws -> [HostLink] { Array(snapshot.links.values) }
     func link(named name: String) throws -> HostLink? { snapshot.links[name] }
 
@@ -52,7 +63,12 @@ final class FakeHost: HostNetwork {
         }
     }
 
-    func addresses() throws -> Set<IPAddress> { snapshot.addresses }
+    func addresses() throws -> Set<IPAddress> {
+        try state.withLock { state in
+            try Self.refuse(&state.addressRefusals)
+            return state.addresses
+        }
+    }
     func defaultMTU() throws -> UInt32? { snapshot.mtu }
     func uplinks(named names: [String], leadingTo nodes: [IPAddress]) throws -> [NodeNAT.Uplink] {
         snapshot.uplinks.filter { names.isEmpty || names.contains($0.name) }
@@ -60,7 +76,8 @@ final class FakeHost: HostNetwork {
     func enableForwarding() throws { update { $0.forwards = true } }
 
     func makeOverlay(_ wanted: OverlayRequest) throws -> UInt32 {
-        state.withLock { state in
+        try state.withLock { state in
+            try Self.refuse(&state.overlayRefusals)
             state.overlay = wanted
             if let link = state.links[wanted.name] { return link.index }
             state.nextIndex += 1
@@ -72,7 +89,8 @@ final class FakeHost: HostNetwork {
 
     func nodeRoutes() throws -> Set<NodeRoute> { snapshot.routes }
     func addNodeRoute(_ route: NodeRoute) throws {
-        update { state in
+        try state.withLock { state in
+            try Self.refuse(&state.routeRefusals)
             state.routes = state.routes.filter { $0.destination != route.destination }
             state.routes.insert(route)
         }

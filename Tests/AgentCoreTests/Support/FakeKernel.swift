@@ -9,7 +9,7 @@ import Synchronization
 /// What the agent asked of its datapaths, in order, and what their maps hold. Any step can be made to fail.
 final class FakeKernel: Sendable {
     enum Step: Hashable {
-        case make, apply, setEndpoint, attach, remove, finishStart, collectFlows, verify, setNodeNAT
+        case make, apply, setEndpoint, attach, remove, finishStart, collectFlows, verify, setNodeNAT, attachOverlay
     }
 
     enum Call: Hashable {
@@ -130,7 +130,7 @@ final class FakeDatapath: DatapathControl {
     func setNode(_ number: UInt32, _ address: IPAddress?) throws {
         try kernel.perform(nil, .setNode(number, address)) { $0.nodes[number] = address }
     }
-    func attachOverlay() throws { try kernel.perform(nil, .attachOverlay) }
+    func attachOverlay() throws { try kernel.perform(.attachOverlay, .attachOverlay) }
 
     func collectFlows(timeouts: FlowTimeouts) throws -> FlowReport {
         try kernel.perform(.collectFlows, nil) { $0.flowReport }

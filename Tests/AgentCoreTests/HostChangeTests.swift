@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+import AgentCore
+import AgentIPC
+import Model
+import NetTypes
+import PolicyEngine
+import Testing
+
+/// What becomes of changes of the host's network that could not be followed when they came.
+struct HostChangeTests {
+    private let stand: ClusterStand
+    private let objects: [ResourceChange] = [
+        .node("node-1", addresses: ["192.0.2.1"], ranges: ["10.1.0.0/24"]),
+        .node("node-2", addresses: ["192.0.2.2"], ranges: ["10.2.0.0/24"]),
+    ]
+
+    init() throws {
+        stand = try ClusterStand()
+    }
+
+    private func agent() async throws -> Agent {
+        let agent = try stand.makeAgent(routing: .tunnel(port: 8_472, isIPv6: false))
+        try await agent.start(objects)
+        return agent
+    }
+
+    private var host: FakeHost { stand.node.host }
+    private var kernel: FakeKernel { stand.node.kernel }
+
+    @Test func `an address that could not be read is the node's as soon as it can`() async throws {
+        let agent = try await agent()
+        let address = try #require(IPAddress("192.0.2.99"))
+        host.update { host in
+            host.addresses.insert(address)
+            host.addressRefusals = 2
+        }
+        await agent.hostChanged([.addresses])
+        #expect(try await agent.status().notReady.count == 1)
+        await agent.retry()
+        #expect(try await agent.status().notReady.count == 1)
+        await agent.retry()
+        #expect(try await agent.status().notReady.isEmpty)
+        #expect(try await agent.status().nodeAddresses.contains(address))
+        #expect(kernel.snapshot.tables.peers[address]?.identity == ReservedIdentity.host.rawValue)
+    }
+
+    @Test func `another change does not make one forgotten that failed`() async throws {
+        let agent = try await agent()
+        let index = try #require(host.snapshot.links["skein_vxlan"]?.index)
+        host.removeLink("skein_vxlan")
+        host.update { $0.overlayRefusals = 1 }
+        await agent.hostChanged([.linkRemoved(index: index)])
+        #expect(host.snapshot.links["skein_vxlan"] == nil)
+        await agent.hostChanged([.addresses])
+        #expect(host.snapshot.links["skein_vxlan"]?.index == index)
+        #expect(try await agent.status().notReady.isEmpty)
+    }
+
+    @Test func `a device that came back without its programs gets them`() async throws {
+        let agent = try await agent()
+        let index = try #require(host.snapshot.links["skein_vxlan"]?.index)
+        host.removeLink("skein_vxlan")
+        kernel.fail(.attachOverlay)
+        await agent.hostChanged([.linkRemoved(index: index)])
+        #expect(try await agent.status().notReady.count == 1)
+        kernel.forgetCalls()
+        await agent.retry()
+        #expect(kernel.calls.contains(.attachOverlay))
+        #expect(try await agent.status().notReady.isEmpty)
+        kernel.forgetCalls()
+        await agent.retry()
+        #expect(kernel.calls.isEmpty, "there is nothing left to do")
+    }
+
+    @Test func `routes that failed are tried again also while the kernel keeps an older policy`() async throws {
+        let agent = try await agent()
+        let routes = host.snapshot.routes
+        host.update { host in
+            host.routes = []
+            host.routeRefusals = 1
+        }
+        await agent.hostChanged([.routes])
+        #expect(host.snapshot.routes.isEmpty)
+        kernel.fail(.apply, times: -1)
+        await agent.apply([
+            .node("node-3", addresses: ["192.0.2.3"]), .slice("node-2", [("10.2.0.7", 800)]),
+        ])
+        #expect(await !agent.problems().isEmpty)
+        await agent.verify()
+        #expect(host.snapshot.routes == routes)
+    }
+}
