@@ -129,7 +129,10 @@ static __always_inline int judge_out(struct __sk_buff *skb, const struct packet 
 	return ret < 0 ? ret : 0;
 }
 
-/* Describes the packet at hand. A global function: the verifier goes through it once, and not for each way that leads here. */
+/*
+ * Describes the packet at hand. A global function: the verifier goes through it
+ * once, and not again for each way that leads here.
+ */
 __noinline int parse_packet(struct __sk_buff *skb)
 {
 	struct slow_call *call = at(&slow_call, 0);

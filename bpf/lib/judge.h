@@ -37,8 +37,9 @@ static __always_inline int route_to(struct __sk_buff *skb, const struct packet *
 
 /*
  * How packets reach `side`, which is the given end of the packet's flow; its
- * pod is at `ifindex`, if it is somebody outside. Returns false for what holds for this packet only: a neighbour that isn't
- * known yet, which the stack will ask for.
+ * pod is at `ifindex`, if it is somebody outside. Returns false for what holds
+ * for this packet only: a neighbour that isn't known yet, which the stack will
+ * ask for.
  */
 static __always_inline bool end_of_side(struct __sk_buff *skb, const struct packet *p, const struct side *side,
 					__u32 ifindex, bool target, bool translated, struct bpf_fib_lookup *fib,

@@ -131,8 +131,7 @@ final class NodeWriter: Sendable {
         let spec: Spec
     }
 
-    /// Taints are a list without keys to the API server, so all are written, and only if nobody
-    /// changed them meanwhile.
+    /// Taints are a list without keys to the API server, so all are written, and only if nobody changed them meanwhile.
     private func removeTaint() async throws {
         try await client.retryingConflicts {
             let node = try await client.get(WatchedNode.resource, settings.nodeName)

@@ -10,9 +10,9 @@ extension APIClient {
         let metadata: Metadata
     }
 
-    /// Lists objects, `pageSize` at a time (a server may send all at once, and is asked to for `.notOlderThan`), and hands them on as they come in: what is
-    /// kept in memory is one chunk of the response and one object, however long the list is, and nothing is read while
-    /// `receive` runs.
+    /// Lists objects, `pageSize` at a time (a server may send all at once, and is asked to for `.notOlderThan`), and hands
+    /// them on as they come in: what is kept in memory is one chunk of the response and one object, however long the list
+    /// is, and nothing is read while `receive` runs.
     ///
     /// A list that the server can't continue (410) begins anew once, without pages: `ListPart.restarted` says so.
     /// - Returns: the version to watch from.
