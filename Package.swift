@@ -12,6 +12,15 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
+/// For what stays resident: relocations as a bitmap instead of 24 bytes each (glibc 2.36), and no table of exported
+/// symbols, which the static standard library's flags ask for and whose every entry keeps its code from being dropped.
+let small: [LinkerSetting] = [
+    .unsafeFlags(
+        ["-use-ld=lld", "-z", "pack-relative-relocs", "--no-export-dynamic"].flatMap {
+            $0.hasPrefix("-use") ? [$0] : ["-Xlinker", $0]
+        }, .when(configuration: .release))
+]
+
 let asyncAlgorithms: Target.Dependency = .product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -110,20 +119,25 @@ let package = Package(
             name: "ClusterScope", dependencies: ["KubeClient", "NetTypes", "TextLayout", systemPackage],
             swiftSettings: strict),
 
+        .target(
+            name: "ProgramOptions",
+            dependencies: ["KubeClient", "LineLogging", "NetTypes", argumentParser, logging],
+            swiftSettings: strict),
+
         // Executables. The operator is a second name of the agent's program: nearly all that it links is in there already.
         .target(
             name: "OperatorProgram",
             dependencies: [
-                "KubeClient", "LineLogging", "NetTypes", "OperatorCore", argumentParser, lifecycle, logging, signals,
+                "KubeClient", "NetTypes", "OperatorCore", "ProgramOptions", argumentParser, lifecycle, signals,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "skein-agent",
             dependencies: [
-                "AgentCore", "ClusterSync", "Datapath", "KubeClient", "LineLogging", "Model", "NetTypes",
-                "OperatorProgram", argumentParser, lifecycle, logging, signals,
+                "AgentCore", "ClusterSync", "Datapath", "KubeClient", "Model", "NetTypes", "OperatorProgram",
+                "ProgramOptions", argumentParser, lifecycle, logging, signals,
             ],
-            swiftSettings: strict),
+            swiftSettings: strict, linkerSettings: small),
         // Fully static (with --static-swift-stdlib, as make does it): it is started for every pod, and starts in half the
         // time without a dynamic loader. Nothing that it links may import Foundation: the runtime would search its
         // conformances and the kernel page in its tables, which takes as long as the rest of the plugin.
@@ -132,15 +146,16 @@ let package = Package(
             linkerSettings: [.unsafeFlags(["-static-executable"], .when(configuration: .release))]),
         .executableTarget(
             name: "skein", dependencies: ["AgentAPI", "AgentIPC", "NetTypes", "TextLayout", argumentParser],
-            swiftSettings: strict),
+            swiftSettings: strict, linkerSettings: small),
         // A program of its own: with an HTTP client, TLS and Foundation in it, skein would take twice as long to start
         // and five times as much of the image.
         .executableTarget(
             name: "skein-cluster",
             dependencies: [
-                "ClusterScope", "KubeClient", "TextLayout", argumentParser, logging, signals, systemPackage,
+                "ClusterScope", "KubeClient", "ProgramOptions", "TextLayout", argumentParser, logging, signals,
+                systemPackage,
             ],
-            swiftSettings: strict),
+            swiftSettings: strict, linkerSettings: small),
 
         // Tests: pure ones by module, then what needs root and a kernel.
         .target(

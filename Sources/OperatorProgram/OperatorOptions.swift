@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import NetTypes
+import ProgramOptions
 
-/// Which cluster, and who leads.
-struct ClusterOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "The cluster; else KUBECONFIG, the pod's own account, or ~/.kube/config says it.", valueName: "file"))
-    var kubeconfig: String?
-
-    @Option(help: ArgumentHelp("Of the kubeconfig, instead of its current one.", valueName: "name"))
-    var context: String?
-
+/// Who leads.
+struct LeaseOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Where the lease is; the pod's own namespace if not given.", valueName: "namespace"))
     var leaseNamespace: String?
 
@@ -99,25 +92,11 @@ struct IPAMOptions: ParsableArguments {
     }
 }
 
-/// What the operator says, and where it can be asked.
-struct OutputOptions: ParsableArguments {
+/// Where the operator can be asked how it is.
+struct HealthOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Where /healthz and /readyz are served, as address:port ([::1]:9881); none: nowhere.",
             valueName: "address"), transform: ListenAddress.init)
     var healthAddress = ListenAddress(host: "127.0.0.1", port: 9_881)
-
-    @Option(help: "trace, debug, info, notice, warning, error or critical.")
-    var logLevel = LogLevel.notice
-
-    @Option(help: "text, a line for each message, or json, an object for each.")
-    var logFormat = LogFormat.text
-}
-
-enum LogLevel: String, ExpressibleByArgument, CaseIterable {
-    case trace, debug, info, notice, warning, error, critical
-}
-
-enum LogFormat: String, ExpressibleByArgument, CaseIterable {
-    case text, json
 }

@@ -2,9 +2,8 @@
 import ArgumentParser
 import Glibc
 import KubeClient
-import LineLogging
-import Logging
 import OperatorCore
+import ProgramOptions
 import ServiceLifecycle
 import UnixSignals
 
@@ -31,10 +30,12 @@ struct SkeinOperator: AsyncParsableCommand {
             """,
         version: version)
 
-    @OptionGroup(title: "Cluster") var cluster: ClusterOptions
+    @OptionGroup(title: "Cluster") var cluster: KubeconfigOptions
+    @OptionGroup(title: "Lease") var lease: LeaseOptions
     @OptionGroup(title: "Work") var work: WorkOptions
     @OptionGroup(title: "Pod ranges") var ipam: IPAMOptions
-    @OptionGroup(title: "Output") var output: OutputOptions
+    @OptionGroup(title: "Health") var health: HealthOptions
+    @OptionGroup(title: "Logging") var logging: LogOptions
 
     func run() async throws {
         // A reader of the log that goes away is no reason to die.
@@ -42,28 +43,23 @@ struct SkeinOperator: AsyncParsableCommand {
         do {
             try await operate()
         } catch {
-            let line = Array("skein-operator: \(error)\n".utf8)
-            _ = unsafe line.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
+            sayLastWord(of: OperatorProgram.name, error)
             throw ExitCode.failure
         }
     }
 
     private func operate() async throws {
-        let level = Logger.Level(rawValue: output.logLevel.rawValue) ?? .notice
-        let format: LineLogHandler.Format = output.logFormat == .json ? .json : .text
-        let logger = Logger(label: "skein-operator") { _ in LineLogHandler(format: format, logLevel: level) }
-        let environment = Self.environment()
-        let configuration = try ClusterConfiguration.find(
-            kubeconfig: cluster.kubeconfig, context: cluster.context, environment: environment)
-        let settings = try settings(namespace: configuration.namespace, host: environment["HOSTNAME"] ?? "operator")
+        let logger = logging.logger(for: OperatorProgram.name)
+        let configuration = try cluster.find()
+        let settings = try settings(namespace: configuration.namespace)
         var options = ClientOptions(version: Self.version)
-        options.userAgent = "skein-operator/\(Self.version)"
+        options.userAgent = "\(OperatorProgram.name)/\(Self.version)"
         try await APIClient.with(configuration, options: options, logger: logger) { client in
             let health = Health()
             let service = try OperatorService(client, settings: settings, health: health, logger: logger)
             var services: [any Service] = [service]
-            if !output.healthAddress.host.isEmpty {
-                let (host, port) = (output.healthAddress.host, output.healthAddress.port)
+            if !self.health.healthAddress.host.isEmpty {
+                let (host, port) = (self.health.healthAddress.host, self.health.healthAddress.port)
                 services.append(HealthServer(health, host: host, port: port, logger: logger))
             }
             let group = ServiceGroup(
@@ -73,14 +69,15 @@ struct SkeinOperator: AsyncParsableCommand {
         }
     }
 
-    private func settings(namespace: String, host: String) throws -> OperatorSettings {
+    private func settings(namespace: String) throws -> OperatorSettings {
         // Another one after a restart, also with the same host name.
+        let host = unsafe getenv("HOSTNAME").map { unsafe String(cString: $0) } ?? "operator"
         let identity = "\(host)_\(String(UInt64.random(in: .min ... .max), radix: 16))"
         var election = LeaderElectionSettings(identity: identity)
-        election.leaseDuration = cluster.leaseDuration
-        election.renewDeadline = cluster.renewDeadline
-        let lease = ObjectKey(namespace: cluster.leaseNamespace ?? namespace, name: cluster.leaseName)
-        var settings = OperatorSettings(lease: lease, election: election)
+        election.leaseDuration = lease.leaseDuration
+        election.renewDeadline = lease.renewDeadline
+        let shared = ObjectKey(namespace: lease.leaseNamespace ?? namespace, name: lease.leaseName)
+        var settings = OperatorSettings(lease: shared, election: election)
         if !work.noCRDs { settings.definitions = try Definition.load(folder: work.crdDir) }
         settings.identityGrace = work.identityGrace
         settings.nodeGrace = work.nodeGrace
@@ -92,13 +89,5 @@ struct SkeinOperator: AsyncParsableCommand {
             settings.podRanges = ranges
         }
         return settings
-    }
-
-    private static func environment() -> [String: String] {
-        var result: [String: String] = [:]
-        for name in ["KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "HOME", "HOSTNAME"] {
-            if let value = unsafe getenv(name) { result[name] = unsafe String(cString: value) }
-        }
-        return result
     }
 }

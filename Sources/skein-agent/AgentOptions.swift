@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import NetTypes
+import ProgramOptions
 
 /// Where things are.
 struct PathOptions: ParsableArguments {
@@ -95,21 +96,4 @@ struct DenyListOptions: ParsableArguments {
             throw ValidationError("--deny-lists and --xdp-device belong together: give both or neither")
         }
     }
-}
-
-/// What the agent says.
-struct LogOptions: ParsableArguments {
-    @Option(help: "trace, debug, info, notice, warning, error or critical.")
-    var logLevel = LogLevel.notice
-
-    @Option(help: "text, a line for each message, or json, an object for each.")
-    var logFormat = LogFormat.text
-}
-
-enum LogLevel: String, ExpressibleByArgument, CaseIterable {
-    case trace, debug, info, notice, warning, error, critical
-}
-
-enum LogFormat: String, ExpressibleByArgument, CaseIterable {
-    case text, json
 }

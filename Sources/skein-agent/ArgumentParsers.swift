@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import NetTypes
+import ProgramOptions
 
 // Turns the text of a flag into its value. ArgumentParser puts the flag's name in front of what these throw.
-
-func parsePrefix(_ text: String) throws -> Prefix {
-    guard let prefix = Prefix(text) else {
-        throw ValidationError("\"\(text)\" is not a range such as 10.244.1.0/24 or fd00:10:244:1::/64")
-    }
-    return prefix
-}
 
 func parseAddress(_ text: String) throws -> IPAddress {
     guard let address = IPAddress(text) else {
@@ -18,21 +12,9 @@ func parseAddress(_ text: String) throws -> IPAddress {
     return address
 }
 
-/// Whole seconds, with or without a unit: 90, 90s, 15m, 2h.
+/// As `parseTime`, in seconds.
 func parseSeconds(_ text: String) throws -> Double {
-    let units: [Character: Int] = ["s": 1, "m": 60, "h": 3_600]
-    var digits = Substring(text)
-    var unit = 1
-    if let last = text.last, let known = units[last] {
-        unit = known
-        digits = text.dropLast()
-    }
-    guard let number = Int(digits), case let (seconds, overflow) = number.multipliedReportingOverflow(by: unit),
-        !overflow, (1...604_800).contains(seconds)
-    else {
-        throw ValidationError("\"\(text)\" is not a time from 1s to 168h, such as 90s, 15m or 2h")
-    }
-    return Double(seconds)
+    Double(try parseTime(text).components.seconds)
 }
 
 /// A number of elements for a map. The upper bound keeps a slip of the finger from asking for the whole memory.

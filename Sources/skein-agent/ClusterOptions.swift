@@ -2,6 +2,7 @@
 import AgentCore
 import ArgumentParser
 import Glibc
+import ProgramOptions
 
 /// The cluster that the node belongs to, instead of --manifests.
 struct ClusterOptions: ParsableArguments {
@@ -36,8 +37,8 @@ struct ClusterOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "How long each half of an ADD waits for its pod and the pod's identity; 30s if not given, which is the "
-                + "most, as the CNI plugin waits little longer.", valueName: "time"), transform: parseSeconds)
-    var addPatience: Double?
+                + "most, as the CNI plugin waits little longer.", valueName: "time"), transform: parseTime)
+    var addPatience: Duration?
 
     /// What these options say together with others.
     func choice(manifests: String?, hasPodCIDR: Bool) throws -> SourceChoice {
@@ -56,7 +57,7 @@ struct ClusterOptions: ParsableArguments {
                 throw ValidationError("--add-patience is for a node of a cluster, and --manifests is for one without")
             }
             let longest = ClusterMembership.longestPatience
-            if let addPatience, .seconds(addPatience) > longest {
+            if let addPatience, addPatience > longest {
                 throw ValidationError("--add-patience is more than \(longest.components.seconds)s")
             }
             return choice

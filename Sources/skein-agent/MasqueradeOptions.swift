@@ -2,6 +2,7 @@
 import AgentCore
 import ArgumentParser
 import NetTypes
+import ProgramOptions
 
 /// How pods' packets to the outside of the cluster leave.
 struct MasqueradeOptions: ParsableArguments {

@@ -4,14 +4,16 @@ import ArgumentParser
 import Datapath
 import Glibc
 import Logging
+import ProgramOptions
 import ServiceLifecycle
 import UnixSignals
 
 struct SkeinAgent: AsyncParsableCommand {
+    static let name = "skein-agent"
     static let version = "0.1.0"
 
     static let configuration = CommandConfiguration(
-        commandName: "skein-agent",
+        commandName: name,
         abstract: "Wires this node's pods and enforces their policies.",
         discussion: """
             Stopping it leaves pods their traffic and their policy; starting it again takes them over. Exit codes: 0 \
@@ -54,7 +56,7 @@ struct SkeinAgent: AsyncParsableCommand {
     func run() async throws {
         // A reader of the log or the API that goes away is no reason to die.
         signal(SIGPIPE, SIG_IGN)
-        let logger = Log.makeLogger(logging)
+        let logger = logging.logger(for: Self.name)
         do {
             if let folder = runtime.installCni { return try installPlugin(into: folder, logger) }
             let datapath = try datapathConfiguration()
@@ -73,7 +75,7 @@ struct SkeinAgent: AsyncParsableCommand {
                     services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
             try await group.run()
         } catch {
-            Log.failure(error)
+            sayLastWord(of: Self.name, error)
             throw ExitCode.failure
         }
     }
@@ -90,7 +92,7 @@ struct SkeinAgent: AsyncParsableCommand {
             socket: paths.socket)
         if case .cluster(let member) = choice {
             var cluster = ClusterMembership(nodeName: member.nodeName, labelFilter: member.labelFilter)
-            if let seconds = self.cluster.addPatience { cluster.addPatience = .seconds(seconds) }
+            if let patience = self.cluster.addPatience { cluster.addPatience = patience }
             settings.cluster = cluster
         }
         settings.cniFolder = runtime.cniFolder

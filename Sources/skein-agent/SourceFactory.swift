@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import AgentCore
 import ClusterSync
-import FoundationEssentials
 import KubeClient
 import Logging
 import Model
+import ProgramOptions
 
 /// Makes what the agent is told by.
 enum SourceFactory {
@@ -40,7 +40,7 @@ enum SourceFactory {
     }
 
     private static func configuration(_ credentials: SourceChoice.Credentials) throws -> ClusterConfiguration {
-        let environment = ProcessInfo.processInfo.environment
+        let environment = ClusterEnvironment.current()
         return switch credentials {
         case .kubeconfig(let file): try ClusterConfiguration.find(kubeconfig: file, environment: environment)
         case .inCluster: try ClusterConfiguration.inCluster(environment: environment)

@@ -2,6 +2,7 @@
 import ArgumentParser
 import ClusterScope
 import Glibc
+import ProgramOptions
 import UnixSignals
 
 struct ConnectivityCommand: ParsableCommand {

@@ -2,23 +2,6 @@
 import ArgumentParser
 import NetTypes
 
-func parsePrefix(_ text: String) throws -> Prefix {
-    guard let prefix = Prefix(text) else {
-        throw ValidationError("\"\(text)\" is not a range such as 10.0.0.0/8 or fd00:10::/48")
-    }
-    return prefix
-}
-
-/// Whole seconds, minutes or hours: 90s, 15m, 2h; without a letter, seconds.
-func parseTime(_ text: String) throws -> Duration {
-    let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3_600]
-    let unit = text.last.flatMap { units[$0] }
-    guard let number = Int64(unit == nil ? text : String(text.dropLast())), (1...604_800).contains(number) else {
-        throw ValidationError("\"\(text)\" is not a time such as 90s, 15m or 2h")
-    }
-    return .seconds(number * (unit ?? 1))
-}
-
 /// Where to listen; nowhere if there is no host.
 struct ListenAddress: CustomStringConvertible {
     let host: String
