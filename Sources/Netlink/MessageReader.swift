@@ -67,7 +67,7 @@ package struct AttributeSet: Sendable {
 }
 
 /// Lengths are padded to four bytes.
-private func aligned(_ length: Int) -> Int { (length + 3) & ~3 }
+func aligned(_ length: Int) -> Int { (length + 3) & ~3 }
 
 extension ArraySlice<UInt8> {
     /// The value whose bytes begin the slice, nil if it is too short.

@@ -3,7 +3,7 @@ import CLinux
 import Glibc
 package import NetTypes
 
-/// A route with one next hop.
+/// A route. Ours have one next hop; others' may have several, of which only ``links`` tells.
 package struct Route: Hashable, Sendable {
     /// What happens to a packet; the numbers are rtnetlink(7)'s.
     package enum Kind: UInt8, Hashable, Sendable {
@@ -23,8 +23,10 @@ package struct Route: Hashable, Sendable {
 
     package var destination: Prefix
     package var kind: Kind
-    /// Index of the link to leave by.
+    /// Index of the link to leave by; nil also of a route with several next hops.
     package var link: Int32?
+    /// Of those that a route with several next hops has (RTA_MULTIPATH), in its order, a link as often as it is named.
+    private var hops: [Int32] = []
     package var gateway: IPAddress?
     /// The gateway is reachable on ``link`` though no route says so.
     package var isOnLink: Bool
@@ -39,6 +41,9 @@ package struct Route: Hashable, Sendable {
     package var table: UInt32
     /// Who made it: RTPROT_*.
     package var `protocol`: UInt8
+
+    /// Every link that packets leave by, each once.
+    package var links: Set<Int32> { link.map { [$0] } ?? Set(hops) }
 
     package static let mainTable = UInt32(RT_TABLE_MAIN.rawValue)
     package static let localTable = UInt32(RT_TABLE_LOCAL.rawValue)
@@ -99,6 +104,18 @@ package struct Route: Hashable, Sendable {
             metric: attributes[rta: RTA_PRIORITY]?.load(UInt32.self),
             table: attributes[rta: RTA_TABLE]?.load(UInt32.self) ?? UInt32(header.rtm_table),
             protocol: header.rtm_protocol)
+        hops = attributes[rta: RTA_MULTIPATH].map(Self.links) ?? []
+    }
+
+    /// A `struct rtnexthop` after the other, each with attributes behind it, which its length counts.
+    private static func links(_ hops: ArraySlice<UInt8>) -> [Int32] {
+        var links: [Int32] = []
+        var rest = hops
+        while let hop = rest.load(rtnexthop.self), hop.rtnh_len >= MemoryLayout<rtnexthop>.size {
+            links.append(hop.rtnh_ifindex)
+            rest = rest.dropFirst(aligned(Int(hop.rtnh_len)))
+        }
+        return links
     }
 }
 
@@ -107,7 +124,7 @@ extension Route: CustomStringConvertible {
     package var description: String {
         var text = kind == .unicast ? "\(destination)" : "\(kind) \(destination)"
         if let gateway { text += " via \(gateway)" }
-        if let link { text += " dev \(link)" }
+        for link in link.map({ [$0] }) ?? hops { text += " dev \(link)" }
         if isOnLink { text += " onlink" }
         if let source { text += " src \(source)" }
         if table != Self.mainTable { text += " table \(table)" }

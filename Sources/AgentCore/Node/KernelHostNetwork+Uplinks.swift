@@ -8,17 +8,17 @@ extension KernelHostNetwork {
         var socket = try NetlinkSocket()
         let links = try socket.links().filter { !$0.isLoopback && !HostLink($0).isPodLink && $0.mac != nil }
         let routes = try socket.routes().filter { route in
-            route.destination.length == 0 && route.kind == .unicast && route.table == Route.mainTable
+            route.destination.length == 0 && route.kind == .unicast
         }
         let joined = try socket.addresses().filter { address in
             let prefix = Prefix(address.address, length: address.prefixLength)
             return nodes.contains { $0 != address.address && prefix?.contains($0) == true }
         }
-        let leaving = Set(routes.compactMap(\.link) + joined.map(\.link))
+        let leaving = Set(routes.flatMap(\.links) + joined.map(\.link))
         let chosen = links.filter { names.isEmpty ? leaving.contains($0.index) : names.contains($0.name) }
         return try chosen.map { link in
             let addresses = try socket.addresses(of: link.index)
-            let sources = routes.filter { $0.link == link.index }.compactMap(\.source)
+            let sources = routes.filter { $0.links.contains(link.index) }.compactMap(\.source)
             return NodeNAT.Uplink(
                 name: link.name, ifindex: UInt32(bitPattern: link.index),
                 ipv4: Self.source(addresses, sources) { $0.isIPv4 },

@@ -48,15 +48,14 @@ package struct KernelHostNetwork: HostNetwork {
     package func defaultMTU() throws -> UInt32? {
         var socket = try NetlinkSocket()
         let defaults = try socket.routes().filter { route in
-            route.destination.length == 0 && route.kind == .unicast && route.table == Route.mainTable
-                && route.link != nil
+            route.destination.length == 0 && route.kind == .unicast && !route.links.isEmpty
         }
         // IPv4's before IPv6's, then the one that packets take.
         let best = defaults.min { a, b in
             (a.destination.isIPv4 ? 0 : 1, a.metric ?? 0) < (b.destination.isIPv4 ? 0 : 1, b.metric ?? 0)
         }
-        guard let index = best?.link else { return nil }
-        return try socket.link(.index(index))?.mtu
+        // Packets take any of its next hops.
+        return try best?.links.compactMap { try socket.link(.index($0))?.mtu }.min()
     }
 
     package func enableForwarding() throws {
