@@ -65,29 +65,7 @@ static __always_inline bool from_pod(struct __sk_buff *skb)
 	struct dp_addr addr __attribute__((aligned(8)));
 	__u8 next;
 
-	return !skb->vlan_present && outer_addr(skb, true, &addr, &next) && prefix_flags(&addr) & DP_NAT_PODS;
-}
-
-/* What the stack forwards, to where it may have translated it. */
-static __always_inline bool forwarded(const struct __sk_buff *skb)
-{
-	return skb->ingress_ifindex && !(cfg.tunnel_ipv6 && skb->mark == TUNNEL_MARK);
-}
-
-/*
- * Whether the packet would come to another node as a tunnel's, from this one,
- * and is somebody else's: sent to a service of which that port of the node is
- * an endpoint, and masqueraded.
- */
-static __always_inline bool forged_tunnel(const struct __sk_buff *skb, const struct packet *p)
-{
-	const struct pod_entry *to;
-
-	if (!cfg.overlay_ifindex || !forwarded(skb) || p->key.protocol != IPPROTO_UDP ||
-	    port_of(p, !p->src) != cfg.tunnel_port)
-		return false;
-	to = bpf_map_lookup_elem(&pods, addr_of(p, !p->src));
-	return to && to->flags & DP_POD_REMOTE_NODE;
+	return outer_addr(skb, true, &addr, &next) && prefix_flags(&addr) & DP_NAT_PODS;
 }
 
 /* Whether the address is that of a pod of this node, one that is being made included. */
@@ -147,11 +125,12 @@ static __always_inline int handle_out(struct __sk_buff *skb, struct packet *p)
 	__u8 next;
 	int ret;
 
-	if (!outer_addr(skb, true, &addr, &next))
+	/* Of a VLAN's device, which has programs of its own. */
+	if (skb->vlan_present || !outer_addr(skb, true, &addr, &next))
 		return ON;
 	pod = is_own_pod(&addr);
 	stays = inside(skb, true);
-	if (stays && !pod && !(cfg.overlay_ifindex && forwarded(skb) && next != IPPROTO_TCP))
+	if (stays && !pod && !(cfg.overlay_ifindex && forwarded(skb, next == IPPROTO_FRAGMENT) && next != IPPROTO_TCP))
 		return ON;
 	ret = parse_packet(skb);
 	/* Not understood, so neither judged nor translated: a pod's must not get out as it is. */

@@ -154,6 +154,8 @@ struct OverlaySenderTests {
     func `what the stack forwards becomes no tunnel of this node`(underlay: Family, nodesStay: Bool) throws {
         try Lab.runOverlay(over: underlay) { lab throws in
             let (own, node) = (Lab.node(underlay), Peers.node.address(underlay))
+            // The node's, and the others know it.
+            let told = Peers.host.address(underlay)
             let wide = try #require(Prefix(node, length: 16))
             try lab.masquerade { if nodesStay { $0.excluded.insert(wide) } }
             let forged = Packet.udp(from: own, to: node, sport: 5_000, dport: Lab.tunnelPort)
@@ -169,10 +171,18 @@ struct OverlaySenderTests {
                 #expect(try leave(next, ingress: ingress).reason == nil)
                 let stream = Packet.tcp(from: own, to: node, sport: 5_000, dport: Lab.tunnelPort)
                 #expect(try leave(stream, ingress: ingress).reason == nil)
-                let world = Packet.udp(
-                    from: own, to: Peers.world.address(underlay), sport: 5_000, dport: Lab.tunnelPort)
-                #expect(try leave(world, ingress: ingress).reason == nil)
+                // An address that nobody told of may be another one of the node's; somebody else's packets are his own.
+                let world = Peers.world.address(underlay)
+                let unknown = Packet.udp(from: told, to: world, sport: 5_000, dport: Lab.tunnelPort)
+                #expect(try leave(unknown, ingress: ingress).reason == DP_DROP_UNKNOWN_SENDER.rawValue, "\(ingress)")
+                let passing = Packet.udp(
+                    from: Elsewhere.unheard.address(underlay), to: world, sport: 5_000, dport: Lab.tunnelPort)
+                #expect(try leave(passing, ingress: ingress).reason == nil)
             }
+            // What conntrack takes apart again has no device that it came in by: IPv6 only.
+            let part = Packet.udp(from: own, to: node, sport: 5_000, dport: Lab.tunnelPort).payload(count: 300)
+                .fragments(id: 77, size: 128)[0]
+            #expect((try leave(part, ingress: 0).reason != nil) == (underlay == .ipv6))
             // The node's own tunnels.
             #expect(try leave(forged, ingress: 0).reason == nil)
             let inner = Talk(client: lab.a.address(underlay), server: Peers.remote.address(underlay)).opening
@@ -190,7 +200,7 @@ struct OverlaySenderTests {
         let family = path.family
         try Lab.runOverlay(over: path.underlay) { lab throws in
             let own = lab.a.address(family)
-            for node in [Peers.node, Elsewhere.node, Elsewhere.apiServer, Peers.host] {
+            for node in [Peers.node, Elsewhere.node, Elsewhere.apiServer, Peers.host, Peers.world] {
                 let target = node.address(family)
                 let forged = Packet.udp(from: own, to: target, sport: 5_000, dport: Lab.tunnelPort)
                     .payload(count: 300)
@@ -205,17 +215,12 @@ struct OverlaySenderTests {
                 let stream = Talk(client: own, server: target, dport: Lab.tunnelPort)
                 #expect(try !lab.send(stream.opening, by: lab.a).action.isDrop)
             }
-            // Elsewhere it is a port as any other.
-            for target in [Peers.world, Peers.remote] {
-                let packet = Packet.udp(
-                    from: own, to: target.address(family), sport: 5_000, dport: Lab.tunnelPort)
-                #expect(try !lab.send(packet, by: lab.a).action.isDrop)
-            }
-            // What was in order ends when the address turns out to be a node's.
-            let packet = Packet.udp(
-                from: own, to: Peers.world.address(family), sport: 5_000, dport: Lab.tunnelPort)
+            // For a pod it is a port as any other, until the address turns out to be a node's.
+            let remote = Peers.remote.address(family)
+            let packet = Packet.udp(from: own, to: remote, sport: 5_000, dport: Lab.tunnelPort)
+            #expect(try !lab.send(packet, by: lab.a).action.isDrop)
             var changes = Changeset()
-            changes.peers = [(Peers.world.address(family), PeerEntry(identity: 6, slot: 20, isRemoteNode: true))]
+            changes.peers = [(remote, PeerEntry(identity: 6, slot: 20, isRemoteNode: true))]
             changes.judgeAgain = true
             try lab.datapath.apply(changes)
             #expect(try lab.send(packet, by: lab.a).action == .drop(DP_DROP_UNKNOWN_SENDER))

@@ -42,6 +42,21 @@ static __always_inline struct flow_key *ring_place(__u32 hand)
 	return cfg.flow_slots ? at(&flow_ring, hand % cfg.flow_slots) : NULL;
 }
 
+/* Without the old value, which Linux 5.12 is the first to give: relaxed, else the compiler asks for it all the same. */
+static __always_inline void advance(__u32 *hand, __u32 count)
+{
+	__atomic_fetch_add(hand, count, __ATOMIC_RELAXED);
+}
+
+/* Two CPUs may get the same one; then the ring forgets a key. */
+static __always_inline __u32 next_place(struct dp_state *st)
+{
+	__u32 hand = READ_ONCE(st->flow_hand);
+
+	advance(&st->flow_hand, 1);
+	return hand;
+}
+
 /* Refused, reset, or closed by both ends. */
 static __always_inline bool flow_is_over(const struct flow *flow)
 {
@@ -65,7 +80,7 @@ __noinline __u32 flow_evict(void)
 	if (!st || !keys || !cfg.flow_slots)
 		return 0;
 	/* By one: what was made first goes first, of equals. Two CPUs that choose the same one: the second tries again. */
-	hand = __sync_fetch_and_add(&st->flow_hand, 1);
+	hand = next_place(st);
 	for (i = 0; i < EVICT_FAR && (i < EVICT_REACH || idlest >> 32 <= EVICT_DISPENSABLE); i++) {
 		struct flow_key *place = ring_place(hand + i);
 		struct flow *flow;
@@ -90,7 +105,7 @@ __noinline __u32 flow_evict(void)
 	/* Nobody has to search again where nobody dispensable is. */
 	st = at(&state, 0); /* again: what is kept over the loop lies on the stack, of which callers leave little */
 	if (st && i > EVICT_REACH)
-		__sync_fetch_and_add(&st->flow_hand, i - 1);
+		advance(&st->flow_hand, i - 1);
 	if (!idlest || bpf_map_delete_elem(&flows, &keys->idlest))
 		return 0;
 	count(DP_COUNT_EVICTED, 0);
@@ -116,7 +131,7 @@ static __always_inline long flow_add(const struct flow_key *key, const struct fl
 		if (found)
 			evicted = found;
 	}
-	place = ring_place(evicted ? evicted - 1 : __sync_fetch_and_add(&st->flow_hand, 1));
+	place = ring_place(evicted ? evicted - 1 : next_place(st));
 	if (place)
 		*place = *key;
 	return 0;

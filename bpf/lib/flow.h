@@ -254,6 +254,7 @@ static __always_inline int flow_handle(struct __sk_buff *skb, const struct packe
 	const struct dp_state *st = at(&state, 0);
 	struct flow *flow = NULL;
 	__u32 epoch;
+	int ret;
 
 	if (!st)
 		return -DP_DROP_NO_CONFIG;
@@ -270,7 +271,10 @@ static __always_inline int flow_handle(struct __sk_buff *skb, const struct packe
 					flow_touch(flow, p);
 				if (unlikely(flow->drop))
 					return flow_refused(flow, p);
-				return onward(skb, p, flow, &flow->end[!(p->src & 1)], epoch, hook);
+				ret = onward(skb, p, flow, &flow->end[!(p->src & 1)], epoch, hook);
+				if (unlikely(ret < 0))
+					report_nothing();
+				return ret;
 			}
 		}
 	}

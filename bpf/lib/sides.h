@@ -110,11 +110,15 @@ static __always_inline int sender_from_uplink(const struct packet *p, __u32 epoc
 	return 0;
 }
 
-/* Whether the packet would go into a tunnel as if a node sent it. */
+/*
+ * Whether the packet could go into a tunnel as if a node sent it. Of an address
+ * that nobody told us, too: nodes have such, and take in tunnels by all of them.
+ * What is for a service goes to none of its own.
+ */
 static __always_inline bool forges_tunnel(const struct packet *p, const struct side *to)
 {
 	return cfg.overlay_ifindex && p->key.protocol == IPPROTO_UDP && port_of(p, !p->src) == cfg.tunnel_port &&
-	       (to->kind == SIDE_NODE || to->flags & DP_POD_REMOTE_NODE);
+	       to->kind != SIDE_POD && to->kind != SIDE_SERVICE && (!to->node || to->flags & DP_POD_REMOTE_NODE);
 }
 
 static __always_inline bool usable_target(const struct dp_addr *addr, bool v4)

@@ -96,6 +96,37 @@ static __always_inline bool came_from(struct __sk_buff *skb, __u32 node)
 }
 
 /*
+ * What the stack forwards, to where it may have translated it. Of IPv6 every
+ * fragment counts, as those that conntrack makes of a datagram that it has put
+ * together have no device that they came in by; no tunnel's is one.
+ */
+static __always_inline bool forwarded(const struct __sk_buff *skb, bool fragmented)
+{
+	return (skb->ingress_ifindex || (fragmented && skb->protocol == bpf_htons(ETH_P_IPV6))) &&
+	       !(cfg.tunnel_ipv6 && skb->mark == TUNNEL_MARK);
+}
+
+/*
+ * Whether the packet would come to another node as a tunnel's, from this one,
+ * and is somebody else's: sent to a service of which that port of the node is
+ * an endpoint, and masqueraded.
+ */
+static __always_inline bool forged_tunnel(const struct __sk_buff *skb, const struct packet *p)
+{
+	const struct pod_entry *to, *from;
+
+	if (!cfg.overlay_ifindex || !forwarded(skb, p->fragmented) || p->key.protocol != IPPROTO_UDP ||
+	    port_of(p, !p->src) != cfg.tunnel_port)
+		return false;
+	to = bpf_map_lookup_elem(&pods, addr_of(p, !p->src));
+	if (to)
+		return to->flags & DP_POD_REMOTE_NODE;
+	/* Another address of a node, perhaps, which believes us. */
+	from = bpf_map_lookup_elem(&pods, addr_of(p, p->src));
+	return from && from->flags & DP_POD_HOST;
+}
+
+/*
  * The sender of a packet that came out of a tunnel, as its node says: the VNI.
  * The node is one that we know, and the sender none of those that it can't be.
  */
