@@ -48,9 +48,9 @@ extension Agent {
     /// and a device of ours that nobody remembers is removed.
     private func restoreEndpoints() throws {
         let (records, unreadable) = try store.load()
-        for file in unreadable { logger.error("endpoint file can't be read", metadata: ["error": "\(file)"]) }
-        let notes = Set(try tombstones.take())
         var strays = Dictionary(uniqueKeysWithValues: try host.links().filter(\.isPodLink).map { ($0.name, $0) })
+        try giveUp(unreadable, devices: strays)
+        let notes = Set(try tombstones.take())
 
         for record in records {
             let link = strays[record.hostInterface]
@@ -71,6 +71,18 @@ extension Agent {
         for link in strays.values {
             logger.notice("device without an endpoint removed", metadata: ["device": "\(link.name)"])
             try host.deleteLink(named: link.name)
+        }
+    }
+
+    /// Forgets files that can't be read and have no pod behind them. One that has keeps the agent from starting: without
+    /// it the pod would lose its device, and after a step back to an older version all would.
+    private func giveUp(_ unreadable: [UnreadableEndpoint], devices: [String: HostLink]) throws {
+        let alive = unreadable.filter { file in file.key.map { devices[$0.hostInterfaceName] != nil } ?? false }
+        guard alive.isEmpty else { throw EndpointsUnreadable(files: alive) }
+        for file in unreadable {
+            logger.error("endpoint file can't be read", metadata: ["error": "\(file)"])
+            // What is no file of ours is left alone.
+            if file.key != nil { try store.remove(file) }
         }
     }
 

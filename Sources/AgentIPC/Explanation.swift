@@ -15,10 +15,12 @@ package struct Explanation: Hashable, Codable, Sendable {
     package var port: UInt16?
     /// Egress of the source, then ingress of the destination; only of ends that are endpoints of this node.
     package var steps: [ExplainedStep]
+    /// Why the kernel does not do yet what is explained; nil: it does.
+    package var notInForce: String?
 
     package init(
         allowed: Bool, summary: String, from: ExplainedPeer, to: ExplainedPeer, `protocol`: String, port: UInt16? = nil,
-        steps: [ExplainedStep]
+        steps: [ExplainedStep], notInForce: String? = nil
     ) {
         self.allowed = allowed
         self.summary = summary
@@ -27,6 +29,7 @@ package struct Explanation: Hashable, Codable, Sendable {
         self.protocol = `protocol`
         self.port = port
         self.steps = steps
+        self.notInForce = notInForce
     }
 }
 

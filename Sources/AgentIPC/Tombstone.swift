@@ -42,6 +42,17 @@ package struct Tombstone: Hashable, Codable, Sendable {
         return "\(containerID)-\(escaped)\(attempt.map { "%." + $0 } ?? "").json"
     }
 
+    /// Of whose file `fileName` is the name, when it says nothing of an attempt; nil if it is no such name.
+    package static func endpoint(ofFile fileName: String) -> AttachmentReference? {
+        guard fileName.hasSuffix(".json"), let hyphen = fileName.lastIndex(of: "-"), hyphen > fileName.startIndex else {
+            return nil
+        }
+        let escaped = fileName[fileName.index(after: hyphen)...].dropLast(".json".count)
+        guard let interface = APIPath.decode(escaped) else { return nil }
+        let endpoint = AttachmentReference(containerID: String(fileName[..<hyphen]), interface: interface)
+        return Tombstone(endpoint).fileName == fileName ? endpoint : nil
+    }
+
     /// Writes the file, and the folders above it where missing. A second time changes nothing.
     /// - Throws: ``TombstoneError``.
     package func write(in runDirectory: String) throws(TombstoneError) {

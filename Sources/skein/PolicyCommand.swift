@@ -63,6 +63,7 @@ struct PolicyCommand: ParsableCommand {
 
         static func page(_ explanation: Explanation) -> String {
             var lines = [explanation.summary, ""]
+            if let problem = explanation.notInForce { lines = ["NOT IN FORCE: \(problem)"] + lines }
             for step in explanation.steps {
                 lines.append("\(step.direction.rawValue) of \(step.pod): \(step.reason)")
                 if !step.policies.isEmpty { lines.append("  selected by \(step.policies.joined(separator: ", "))") }

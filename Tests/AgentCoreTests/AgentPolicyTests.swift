@@ -108,6 +108,9 @@ struct AgentPolicyTests {
         let status = try await agent.status()
         #expect(!status.ready)
         #expect(status.notReady.contains(problem))
+        let early = try await agent.explain(from: "default/web-1", to: "default/db-1", port: "80")
+        #expect(!early.allowed)
+        #expect(early.notInForce == problem, "what is explained is not what the kernel does")
         let error = await #expect(throws: APIError.self) { try await agent.allocate(TestNode.request("late")) }
         #expect(error?.code == APIError.Code.notReady)
 
@@ -117,6 +120,8 @@ struct AgentPolicyTests {
         await agent.retry()
         #expect(await agent.problems().isEmpty)
         #expect(try !allowed(node, web.ipv4, database.ipv4), "now the new one holds")
+        let settled = try await agent.explain(from: "default/web-1", to: "default/db-1", port: "80")
+        #expect(settled.notInForce == nil)
         #expect(node.kernel.snapshot.attached.count == 2)
         _ = try await agent.allocate(TestNode.request("late"))
     }

@@ -127,16 +127,42 @@ struct AgentRestartTests {
         #expect(try await second.allocate(TestNode.request("b")).ipv4?.description == "10.2.0.1")
     }
 
-    @Test func `a file that can't be read costs that endpoint only`() async throws {
+    @Test func `a running pod's file that can't be read keeps the agent from starting, and the pod its network`()
+        async throws
+    {
         let node = try TestNode()
         let first = try await node.startAgent()
         let reply = try await node.addPod("a", to: first)
         try await node.addPod("b", to: first)
-        let broken = Tombstone(TestNode.key("a")).fileName
-        try #require(truncateFile("\(node.folder.path)/run/endpoints/\(broken)", to: 10))
+        let broken = "\(node.folder.path)/run/endpoints/\(Tombstone(TestNode.key("a")).fileName)"
+        try #require(truncateFile(broken, to: 10))
+        node.kernel.forgetCalls()
+        let second = try node.makeAgent()
+        let error = await #expect(throws: EndpointsUnreadable.self) { try await second.start([]) }
+        #expect(error.map { "\($0)".contains(broken) && "\($0)".contains(reply.hostInterface) } == true)
+        #expect(node.kernel.calls.isEmpty)
+        #expect(node.host.snapshot.deleted.isEmpty)
+        // Whoever removes it gives the pod up.
+        try AtomicFile.remove(broken)
+        let third = try await node.startAgent()
+        #expect(await third.endpoints().map(\.podName) == ["b"])
+        #expect(node.host.snapshot.deleted == [reply.hostInterface])
+    }
+
+    @Test func `a file that can't be read, and that no pod needs, is forgotten, and what is no such file left alone`()
+        async throws
+    {
+        let node = try TestNode()
+        let first = try await node.startAgent()
+        let reply = try await node.addPod("a", to: first)
+        try await node.addPod("b", to: first)
+        let folder = "\(node.folder.path)/run/endpoints"
+        try #require(truncateFile("\(folder)/\(Tombstone(TestNode.key("a")).fileName)", to: 10))
+        try Directory.create("\(folder)/x.json")
+        node.host.removeLink(reply.hostInterface)
         let second = try await node.startAgent()
         #expect(await second.endpoints().map(\.podName) == ["b"])
-        #expect(node.host.snapshot.deleted == [reply.hostInterface])
+        #expect(node.folder.names(in: "run/endpoints") == [Tombstone(TestNode.key("b")).fileName, "x.json"])
     }
 
     @Test func `one endpoint that can't be attached does not keep the agent from starting`() async throws {

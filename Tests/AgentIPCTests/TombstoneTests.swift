@@ -33,6 +33,17 @@ import Testing
         }
     }
 
+    @Test func `a file's name says whose it is`() {
+        for pair in [("a-b", "c"), ("a", "b-c"), ("a", "b%2Dc"), ("a", "b/c"), ("c0ffee", "eth0")] {
+            let endpoint = AttachmentReference(containerID: pair.0, interface: pair.1)
+            #expect(Tombstone.endpoint(ofFile: Tombstone(endpoint).fileName) == endpoint)
+            #expect(Tombstone.endpoint(ofFile: Tombstone(endpoint, attempt: "7").fileName) == nil)
+        }
+        for name in ["x.json", "-eth0.json", "a-eth0", "a-b%2fc.json", "a-%.json", ".a-eth0.json.tmp"] {
+            #expect(Tombstone.endpoint(ofFile: name) == nil, "\(name)")
+        }
+    }
+
     @Test func `no two endpoints share a file`() {
         let names = [
             ("a-b", "c"), ("a", "b-c"), ("a", "b%2Dc"), ("a", "b%c"), ("a", "b/c"), ("a", "b"), ("a", "b%"),

@@ -29,7 +29,8 @@ extension Agent {
             allowed: answer.isAllowed,
             summary: "\(what) from \(from.name) to \(to.name) is \(verdict)",
             from: policy.explained(from), to: policy.explained(to), protocol: number.name,
-            port: number.hasPorts ? value : nil, steps: steps)
+            port: number.hasPorts ? value : nil, steps: steps,
+            notInForce: conditions[.policy])
     }
 
     /// nil for an end that is no pod: no policy is asked there.

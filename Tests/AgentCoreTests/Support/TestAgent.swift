@@ -67,7 +67,8 @@ final class FailingStore: EndpointStoring {
     }
 
     func remove(_ key: EndpointKey) throws { try store.remove(key) }
-    func load() throws -> (records: [EndpointRecord], unreadable: [String]) { try store.load() }
+    func remove(_ file: UnreadableEndpoint) throws { try store.remove(file) }
+    func load() throws -> (records: [EndpointRecord], unreadable: [UnreadableEndpoint]) { try store.load() }
 }
 
 /// An agent on values, and all that surrounds it. Several agents after each other can work on one.
