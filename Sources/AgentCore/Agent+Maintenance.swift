@@ -40,6 +40,7 @@ extension Agent {
     package func verify() {
         verifyMaps()
         // Also while the maps are behind: nobody else tries again what failed of them.
+        restorePodLinks()
         syncNodeRoutes()
         Heap.trim()
     }
@@ -59,6 +60,7 @@ extension Agent {
     package func retry() {
         if conditions[.policy] != nil { rebuild() }
         if conditions[.host] != nil { hostChanged([.lost]) }
+        if conditions[.podLinks] != nil { restorePodLinks() }
         if conditions[.masquerade] != nil || conditions[.nodePrograms] != nil { applyMasquerade(afresh: true) }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import AgentAPI
 import AgentIPC
+import Datapath
 import FoundationEssentials
 import IPAM
 import Kernel
@@ -30,14 +31,18 @@ extension Agent {
         } catch  where datapath != nil {
             // The maps are filled and endpoints attached; what is left is retried.
             note(.policy, "\(error)")
+        } catch let error as DatapathError where error.isMapFull {
+            // What runs keeps what it has, and it can be asked why there is no more.
+            fellBehind(error)
         }
+        restorePodLinks()
         syncNodeRoutes()
         conditions.set(.starting, nil)
         tellCluster()
         bell.ring()
         Heap.trim()
         logger.notice(
-            "agent ready",
+            datapath == nil ? "agent started, and not ready" : "agent ready",
             metadata: [
                 "endpoints": "\(endpointTable.count(in: .ready))", "policies": "\(policy.policyCount)",
                 "mtu": "\(mtu)",
@@ -63,6 +68,7 @@ extension Agent {
             } else {
                 logger.notice(
                     "endpoint forgotten", metadata: ["endpoint": "\(record.number)", "pod": "\(record.podText)"])
+                if let index = record.ifindex { try host.deleteLink(index: index, having: record.gatewayMAC) }
                 try store.remove(record.key)
                 // Nobody has swept its connections.
                 freedAddresses.formUnion(record.addresses)

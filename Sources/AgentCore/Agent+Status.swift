@@ -8,8 +8,8 @@ import NetTypes
 
 extension Agent {
     package func status() throws -> AgentStatus {
-        let datapath = try requireDatapath()
-        var counters = try datapath.readCounters()
+        // Without one nothing is counted, and the kernel goes on with what the last agent put there.
+        var counters = try datapath?.readCounters() ?? .nothing
         counters.evictedFlows = evictedFlows
         var states: [String: Int] = [:]
         for state in EndpointState.allCases { states[state.rawValue] = endpointTable.count(in: state) }
@@ -21,10 +21,10 @@ extension Agent {
             podRanges: pools.usage.map {
                 PodRange(prefix: $0.range, used: $0.used, free: $0.size == .max ? .max : $0.size - $0.used)
             },
-            epoch: datapath.currentEpoch, endpoints: states,
+            epoch: datapath?.currentEpoch ?? 0, endpoints: states,
             adds: AddTimes(endpointTable.all.filter { $0.state == .ready }.compactMap(\.addMilliseconds)),
-            identities: policy.identityCount, policies: policy.policyCount, features: datapath.featureInfos,
-            maps: try datapath.readMaps(), counters: counters, manifestErrors: refusals(),
+            identities: policy.identityCount, policies: policy.policyCount, features: datapath?.featureInfos ?? [],
+            maps: try datapath?.readMaps() ?? [], counters: counters, manifestErrors: refusals(),
             denyLists: denyListInfos(), adopted: adopted)
     }
 
@@ -62,4 +62,10 @@ extension Agent {
         guard fields.count > 1, let pages = UInt64(fields[1]) else { return nil }
         return pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
     }
+}
+
+extension CounterInfo {
+    fileprivate static let nothing = CounterInfo(
+        fromPods: PacketInfo(packets: 0, bytes: 0), toPods: PacketInfo(packets: 0, bytes: 0), newFlows: 0,
+        rejudgedFlows: 0, eventsLost: 0, eventsLimited: 0, drops: [])
 }

@@ -96,10 +96,15 @@ package actor Agent {
     /// Signals that there is something for `takeNews()`. For one consumer.
     package nonisolated var news: AsyncStream<Void> { newsSignal.stream }
 
-    /// The datapath, or why there is none yet.
+    /// Whether `start` is over. There may be no datapath even then: where the policy does not fit, the kernel goes on with
+    /// what the last agent put into it.
+    var hasStarted: Bool { conditions[.starting] == nil }
+
+    /// The datapath, or why there is none.
     func requireDatapath() throws(APIError) -> any DatapathControl {
         guard let datapath else {
-            throw APIError(code: APIError.Code.notReady, message: "the agent is starting", retryable: true)
+            let why = conditions[.policy] ?? "the agent is starting"
+            throw APIError(code: APIError.Code.notReady, message: why, retryable: true)
         }
         return datapath
     }

@@ -22,6 +22,8 @@ package struct Conditions: Sendable {
         /// The kernel refuses the programs on the node's own devices, or what they are to know.
         case nodePrograms
         case host
+        /// Routes or neighbour entries of the host's side of pods' links are missing.
+        case podLinks
         /// The host's routes to other nodes' pods are not all there.
         case nodeRoutes
         /// There are more nodes than tunnels can lead to.

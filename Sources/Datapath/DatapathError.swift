@@ -13,6 +13,8 @@ package enum DatapathError: Error, CustomStringConvertible {
     case bpf(BPFError)
     case invalid(String)
 
+    package var isMapFull: Bool { if case .mapFull = self { true } else { false } }
+
     package var description: String {
         switch self {
         case .mapFull(let map, let size, let setting):

@@ -3,6 +3,8 @@ import AgentAPI
 import AgentCore
 import AgentIPC
 import Dispatch
+import Glibc
+import Kernel
 import Logging
 import Model
 import ServiceLifecycle
@@ -71,6 +73,24 @@ struct APITests {
             #expect(try await ask(socket) { try $0.endpoints() }.isEmpty)
         }
         #expect(mode(of: node.directory.socket) == nil, "no socket without an agent")
+    }
+
+    @Test func `a socket that was removed is there again, and one that is not ours is not taken for it`() async throws {
+        let node = try TestNode()
+        let agent = try await node.startAgent()
+        try await serving(node, agent) { socket in
+            for isReplaced in [false, true] {
+                try AtomicFile.remove(socket)
+                if isReplaced { try AtomicFile.write([], to: socket) }
+                var answers = false
+                while !answers {
+                    try await Task.sleep(for: .milliseconds(20))
+                    answers = (try? await ask(socket) { try $0.ready() }) != nil
+                }
+                #expect(try await ask(socket) { try $0.endpoints() }.isEmpty)
+            }
+        }
+        #expect(mode(of: node.directory.socket) == nil)
     }
 
     @Test func `garbage is collected by the list that the runtime sends`() async throws {

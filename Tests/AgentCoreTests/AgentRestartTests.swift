@@ -85,6 +85,47 @@ struct AgentRestartTests {
         #expect(node.kernel.calls.contains(.forgetFlows(Set([reply.ipv4, reply.ipv6].compactMap(\.self)))))
     }
 
+    @Test func `a device that was given another name does not outlive its pod`() async throws {
+        let node = try TestNode()
+        let first = try await node.startAgent()
+        let a = try await node.addPod("a", to: first)
+        let b = try await node.addPod("b", to: first)
+        for (reply, name) in [(a, "renamed-a"), (b, "renamed-b")] {
+            node.host.update { state in
+                guard let link = state.links.removeValue(forKey: reply.hostInterface) else { return }
+                state.links[name] = HostLink(name: name, index: link.index)
+                state.macs[link.index] = reply.gatewayMAC
+            }
+        }
+        try await first.delete(TestNode.key("a"))
+        #expect(node.host.snapshot.links.keys.sorted() == ["renamed-b"])
+        // Nobody would look after its programs.
+        _ = try await node.startAgent()
+        #expect(node.host.snapshot.links.isEmpty)
+    }
+
+    @Test func `policy that does not fit keeps an agent from serving ADD, not from starting`() async throws {
+        let node = try TestNode()
+        let first = try await node.startAgent()
+        try await node.addPod("a", to: first)
+        node.kernel.fail(.apply, times: -1)
+        node.kernel.forgetCalls()
+        let second = try await node.startAgent()
+        #expect(await second.problems().first?.contains("map policy is full") == true)
+        #expect(try await second.status().notReady.first?.contains("--map-policy-rows") == true)
+        #expect(await second.endpoints().map(\.podName) == ["a"])
+        #expect(try await second.policies().isEmpty)
+        #expect(!node.kernel.calls.contains(.finishStart))
+        let refused = await #expect(throws: APIError.self) { try await node.addPod("b", to: second) }
+        #expect(refused?.retryable == true)
+        node.kernel.fail(.apply, times: 0)
+        node.advance(seconds: 2)
+        await second.retry()
+        #expect(await second.problems().isEmpty)
+        #expect(node.kernel.calls.contains(.finishStart))
+        try await node.addPod("b", to: second)
+    }
+
     @Test func `an ADD that is not through is forgotten, and asked to try again`() async throws {
         let node = try TestNode()
         let first = try await node.startAgent()
@@ -179,6 +220,7 @@ struct AgentRestartTests {
     @Test func `an agent whose datapath can't be made does not start`() async throws {
         let node = try TestNode()
         node.kernel.fail(.make)
+        node.kernel.update { $0.refusal = .missingFeatures(["tcx"]) }
         let agent = try node.makeAgent()
         await #expect(throws: (any Error).self) { try await agent.start([]) }
         #expect(await !agent.problems().isEmpty)

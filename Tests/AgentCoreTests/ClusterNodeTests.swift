@@ -41,7 +41,7 @@ struct ClusterNodeTests {
         let overlay = try #require(kernel.overlays.last ?? nil)
         #expect(overlay == OverlayDevice(name: "skein_vxlan", ifindex: overlay.ifindex, port: 8_472, isIPv6: false))
         #expect(
-            host.routes == [
+            host.routesByDevices == [
                 NodeRoute(
                     destination: try #require(Prefix("10.2.0.0/24")), link: overlay.ifindex,
                     source: IPAddress("192.0.2.1")),
@@ -53,9 +53,9 @@ struct ClusterNodeTests {
         await agent.apply([.node("node-2", addresses: ["192.0.2.22"], ranges: ["10.2.0.0/24"])])
         #expect(try tunnel(to: "10.2.0.7") == IPAddress("192.0.2.22"))
         #expect(kernel.nodes.values.sorted() == [try #require(IPAddress("192.0.2.22"))], "the old one is cleared")
-        #expect(host.routes.map(\.destination) == [try #require(Prefix("10.2.0.0/24"))])
+        #expect(host.routesByDevices.map(\.destination) == [try #require(Prefix("10.2.0.0/24"))])
         await agent.apply([.goneNode("node-2")])
-        #expect(kernel.nodes.isEmpty && host.routes.isEmpty)
+        #expect(kernel.nodes.isEmpty && host.routesByDevices.isEmpty)
     }
 
     @Test func `the kernel knows where a node is before anything is on it`() async throws {
@@ -92,7 +92,7 @@ struct ClusterNodeTests {
         await agent.apply([.goneNode("node-2")])
         #expect(try await agent.status().notReady.isEmpty)
         #expect(try tunnel(to: "10.3.0.7") == IPAddress("192.0.2.3"))
-        #expect(host.routes.map(\.destination) == [try #require(Prefix("10.3.0.0/24"))])
+        #expect(host.routesByDevices.map(\.destination) == [try #require(Prefix("10.3.0.0/24"))])
     }
 
     private func setLinkMTU(_ mtu: UInt32) {
@@ -144,12 +144,12 @@ struct ClusterNodeTests {
     @Test func `an overlay device that is removed comes back as the programs know it`() async throws {
         let agent = try await agent(Self.tunnel)
         let index = try #require(host.links["skein_vxlan"]?.index)
-        let routes = host.routes
+        let routes = host.routesByDevices
         stand.node.host.removeLink("skein_vxlan")
         stand.node.host.update { $0.routes = [] }
         await agent.hostChanged([.linkRemoved(index: index)])
         #expect(host.links["skein_vxlan"]?.index == index)
-        #expect(host.routes == routes)
+        #expect(host.routesByDevices == routes)
         #expect(kernel.calls.last == .attachOverlay)
     }
 
@@ -158,19 +158,19 @@ struct ClusterNodeTests {
         let agent = try await agent(.native)
         let direct = NodeRoute(
             destination: try #require(Prefix("10.2.0.0/24")), link: 3, gateway: IPAddress("192.0.2.2"))
-        #expect(host.routes == [direct])
+        #expect(host.routesByDevices == [direct])
         #expect(host.overlay == nil && kernel.overlays == [nil])
         #expect(node(at: "192.0.2.2") == 0)
         stand.node.host.update { $0.neighbours = [:] }
         await agent.hostChanged([.routes])
-        #expect(host.routes.isEmpty, "behind a router they are the network's business")
+        #expect(host.routesByDevices.isEmpty, "behind a router they are the network's business")
     }
 
     @Test func `what an earlier agent left of other ways is taken away`() async throws {
         let stale = NodeRoute(destination: try #require(Prefix("10.9.0.0/24")), link: 5)
         stand.node.host.update { $0.routes = [stale] }
         _ = try await agent(Self.tunnel)
-        #expect(!host.routes.contains(stale))
-        #expect(host.routes.count == 2)
+        #expect(!host.routesByDevices.contains(stale))
+        #expect(host.routesByDevices.count == 2)
     }
 }

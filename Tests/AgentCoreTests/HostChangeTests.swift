@@ -80,7 +80,7 @@ struct HostChangeTests {
             host.routeRefusals = 1
         }
         await agent.hostChanged([.routes])
-        #expect(host.snapshot.routes.isEmpty)
+        #expect(host.snapshot.routesByDevices.isEmpty)
         kernel.fail(.apply, times: -1)
         await agent.apply([
             .node("node-3", addresses: ["192.0.2.3"]), .slice("node-2", [("10.2.0.7", 800)]),
@@ -88,5 +88,74 @@ struct HostChangeTests {
         #expect(await !agent.problems().isEmpty)
         await agent.verify()
         #expect(host.snapshot.routes == routes)
+    }
+
+    // MARK: - Pods' links
+
+    private func podLink(_ reply: AllocateReply) throws -> PodLink {
+        PodLink(
+            name: reply.hostInterface, index: try #require(host.snapshot.links[reply.hostInterface]?.index),
+            mac: reply.gatewayMAC, podMAC: reply.podMAC, addresses: [reply.ipv4, reply.ipv6].compactMap(\.self))
+    }
+
+    @Test func `what a pod's link lost is put back at once, and what nobody saw is found later`() async throws {
+        let node = stand.node
+        let agent = try await node.startAgent()
+        let a = try podLink(try await node.addPod("a", to: agent))
+        let b = try podLink(try await node.addPod("b", to: agent))
+        host.update { $0.podLinks = [] }
+        await agent.hostChanged([.podLink(index: b.index)])
+        #expect(host.snapshot.podLinks == [[b]])
+        await agent.hostChanged([.podLink(index: 9_999)])
+        #expect(host.snapshot.podLinks.dropFirst() == [[]])
+        await agent.verify()
+        await agent.hostChanged([.lost])
+        #expect(host.snapshot.podLinks.dropFirst(2) == [[a, b], [a, b]])
+    }
+
+    @Test func `a link that could not be looked at is tried again`() async throws {
+        let node = stand.node
+        let agent = try await node.startAgent()
+        let a = try podLink(try await node.addPod("a", to: agent))
+        host.update { state in
+            state.podLinks = []
+            state.podLinkRefusals = 1
+        }
+        await agent.hostChanged([.podLink(index: a.index)])
+        #expect(try await agent.status().notReady.count == 1)
+        await agent.retry()
+        #expect(host.snapshot.podLinks == [[a]])
+        #expect(try await agent.status().notReady.isEmpty)
+    }
+
+    @Test func `a new agent puts back what was lost while there was none`() async throws {
+        let node = stand.node
+        let a = try podLink(try await node.addPod("a", to: try await node.startAgent()))
+        host.update { $0.podLinks = [] }
+        _ = try await node.startAgent()
+        #expect(host.snapshot.podLinks == [[a]])
+    }
+
+    @Test func `the overlay device is set up again, and its routes with it`() async throws {
+        let agent = try await agent()
+        let routes = host.snapshot.routes
+        host.update { state in
+            state.overlay = nil
+            state.routes = []
+        }
+        await agent.hostChanged([.overlay])
+        #expect(host.snapshot.overlay != nil)
+        #expect(host.snapshot.routes == routes)
+    }
+
+    @Test func `addresses that no pod has are nobody's, but those of a network that a device is on`() async throws {
+        let own = try #require(Prefix("10.1.0.0/24"))
+        _ = try await agent()
+        #expect(host.snapshot.routes.contains(NodeRoute(toNobody: own)))
+        let other = try ClusterStand()
+        other.node.host.update { $0.neighbours[own.address] = 7 }
+        let agent = try other.makeAgent(routing: .tunnel(port: 8_472, isIPv6: false))
+        try await agent.start(objects)
+        #expect(!other.node.host.snapshot.routes.contains(NodeRoute(toNobody: own)))
     }
 }

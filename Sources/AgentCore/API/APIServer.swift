@@ -33,6 +33,15 @@ package struct APIServer: Service {
     }
 
     package func run() async throws {
+        while try await serve() == .socketLost {
+            logger.warning("the API's socket was removed: it is made again", metadata: ["socket": "\(socket)"])
+        }
+    }
+
+    private enum End { case stopped, socketLost }
+
+    /// Serves until it is told to stop, or until nobody can reach it any more.
+    private func serve() async throws -> End {
         let beginning = socket + ".new"
         try AtomicFile.remove(beginning)
         let published = Publication()
@@ -43,31 +52,43 @@ package struct APIServer: Service {
             onServerRunning: { _ in
                 do {
                     try retrying("chmod", beginning) { unsafe chmod(beginning, 0o600) }
+                    let identity = try FileIdentity(beginning)
                     try retrying("rename", socket) { unsafe rename(beginning, socket) }
-                    published.succeeded()
+                    published.succeeded(identity)
                     ready()
                 } catch {
                     published.failed(error)
                 }
             }, logger: quiet(logger))
-        let problem = try await withThrowingTaskGroup(of: (any Error)?.self) { group in
+        let end = try await withThrowingTaskGroup(of: End.self) { group in
             group.addTask {
                 try await application.run()
-                return nil
+                return .stopped
             }
-            group.addTask { await published.problem() }
-            var first: (any Error)?
-            while let result = try await group.next() {
-                if let result {
-                    first = result
-                    group.cancelAll()
-                }
+            group.addTask {
+                guard let identity = try await published.outcome() else { return .stopped }
+                return try await waitUntilLost(identity) ? .socketLost : .stopped
             }
-            return first
+            // Whichever comes first; when it is told to stop, that is the application.
+            defer { group.cancelAll() }
+            return try await group.next() ?? .stopped
         }
         // Nobody is to find a socket without an agent behind it.
         try AtomicFile.remove(socket)
-        if let problem { throw problem }
+        return end
+    }
+
+    /// Until something else than the socket is at its path. False: cancelled.
+    private func waitUntilLost(_ identity: FileIdentity) async throws -> Bool {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(1))
+            do throws(SystemError) {
+                if try FileIdentity(socket) != identity { return true }
+            } catch {
+                if error.errno == .noEntry || error.errno == .notDirectory { return true }
+            }
+        }
+        return false
     }
 
     private func router() -> Router<APIContext> {
@@ -90,23 +111,23 @@ package struct APIServer: Service {
 
 /// Whether the socket has got its name.
 private final class Publication: Sendable {
-    private let stream: AsyncStream<any Error>
-    private let continuation: AsyncStream<any Error>.Continuation
+    private let stream: AsyncThrowingStream<FileIdentity, any Error>
+    private let continuation: AsyncThrowingStream<FileIdentity, any Error>.Continuation
 
     init() {
-        (stream, continuation) = AsyncStream.makeStream(of: (any Error).self)
+        (stream, continuation) = AsyncThrowingStream.makeStream(of: FileIdentity.self)
     }
 
-    func succeeded() { continuation.finish() }
-
-    func failed(_ error: any Error) {
-        continuation.yield(error)
+    func succeeded(_ identity: FileIdentity) {
+        continuation.yield(identity)
         continuation.finish()
     }
 
-    /// Waits for the answer: nil when it worked, or was given up.
-    func problem() async -> (any Error)? {
-        for await error in stream { return error }
+    func failed(_ error: any Error) { continuation.finish(throwing: error) }
+
+    /// Waits for the answer: which file it is; nil when it was given up.
+    func outcome() async throws -> FileIdentity? {
+        for try await identity in stream { return identity }
         return nil
     }
 }

@@ -154,6 +154,7 @@ extension Agent {
                 try pools.setRanges(ranges, restoring: savedPools)
                 if pools.hasRanges { savedPools = nil }
                 poolsChanged = true
+                if hasStarted { syncNodeRoutes() }
             }
             note(.wrongRanges, nil)
         } catch {

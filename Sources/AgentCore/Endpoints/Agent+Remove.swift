@@ -108,6 +108,8 @@ extension Agent {
     /// are nobody else's while any of it is left.
     private func remove(_ record: EndpointRecord) throws {
         try host.deleteLink(named: record.hostInterface)
+        // Somebody may have given it another name.
+        if let index = record.ifindex { try host.deleteLink(index: index, having: record.gatewayMAC) }
         // A kernel that is filled anew meanwhile does without it.
         _ = endpointTable.markGone(record.key, at: clock.seconds)
         policy.removeEndpoint(record.number)

@@ -13,6 +13,7 @@ extension Agent {
         do {
             if changes.contains(.lost) {
                 try checkLinks()
+                restorePodLinks()
                 if overlay != nil, try host.link(named: OverlayRequest.defaultName) == nil {
                     try remakeOverlay()
                 } else if isLate {
@@ -23,6 +24,11 @@ extension Agent {
                 if let index = overlay?.ifindex, changes.contains(.linkRemoved(index: index)) { try remakeOverlay() }
                 for case .linkRemoved(let index) in changes {
                     for record in endpointTable.all where record.ifindex == index { markGone(record) }
+                }
+                restorePodLinks(Set(changes.compactMap { if case .podLink(let index) = $0 { index } else { nil } }))
+                if changes.contains(.overlay) {
+                    try makeOverlay()
+                    syncNodeRoutes()
                 }
             }
             if changes.contains(.addresses) || changes.contains(.lost) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Datapath
+import IPAM
 import Logging
 import Model
+import NetTypes
 
 // Reaching the other nodes' pods.
 extension Agent {
@@ -72,11 +74,11 @@ extension Agent {
         applyMasquerade()
     }
 
-    /// Makes the host's routes to other nodes' pods what they should be. What fails is tried again by maintenance.
+    /// Makes the host's routes to other nodes' pods, and to addresses that no pod has, what they should be. What fails is
+    /// tried again by maintenance.
     package func syncNodeRoutes() {
-        guard settings.cluster != nil else { return }
         do {
-            let wanted = try wantedNodeRoutes()
+            let wanted = try wantedNodeRoutes().union(ownRangeRoutes())
             let actual = try host.nodeRoutes()
             for route in actual.subtracting(wanted) where !wanted.contains(where: { $0.replaces(route) }) {
                 try host.removeNodeRoute(route)
@@ -89,6 +91,13 @@ extension Agent {
         } catch {
             note(.nodeRoutes, "routes to other nodes' pods can't be made: \(error)")
         }
+    }
+
+    /// What is sent to an address of this node's ranges that no pod has would leave by the default route, and may come back.
+    private func ownRangeRoutes() throws -> Set<NodeRoute> {
+        // A range out of the network that a device is on has neighbours there.
+        let free = try pools.usage.map(\.range).filter { try host.directLink(to: $0.address) == nil }
+        return Set(free.map { NodeRoute(toNobody: $0) })
     }
 
     private func wantedNodeRoutes() throws -> Set<NodeRoute> {

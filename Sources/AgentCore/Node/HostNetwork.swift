@@ -20,6 +20,32 @@ package struct HostLink: Hashable, Sendable {
     package var isPodLink: Bool { name.hasPrefix(Self.podPrefix) }
 }
 
+/// The host's side of a pod's link, as it has to be.
+package struct PodLink: Hashable, Sendable {
+    package let name: String
+    package let index: UInt32
+    /// The device's own, which the pod knows as its gateway's.
+    package let mac: MACAddress
+    package let podMAC: MACAddress
+    package let addresses: [IPAddress]
+
+    package init(name: String, index: UInt32, mac: MACAddress, podMAC: MACAddress, addresses: [IPAddress]) {
+        self.name = name
+        self.index = index
+        self.mac = mac
+        self.podMAC = podMAC
+        self.addresses = addresses
+    }
+}
+
+/// What became of a comparison of pods' links with what they should be.
+package struct PodLinkRepair: Hashable, Sendable {
+    package var repaired: [String] = []
+    package var problems: [String] = []
+
+    package init() {}
+}
+
 /// The VXLAN device to other nodes' pods, as it has to be.
 package struct OverlayRequest: Hashable, Sendable {
     package static let defaultName = "skein_vxlan"
@@ -46,6 +72,13 @@ package protocol HostNetwork: Sendable {
     func link(named name: String) throws -> HostLink?
     /// One that is not there is no error.
     func deleteLink(named name: String) throws
+    /// The device of this index, whatever it is called by now, if it still has this MAC address.
+    func deleteLink(index: UInt32, having mac: MACAddress) throws
+    /// Puts back what is missing of the host's side of pods' links that are up: their MAC addresses, the routes to the
+    /// pods and the permanent neighbour entries.
+    ///
+    /// - Returns: what was missing, in words; what could not be put back is in `problems`.
+    func restorePodLinks(_ wanted: [PodLink]) throws -> PodLinkRepair
     /// Addresses of the node's devices, pods' links, the overlay and loopback left out.
     func addresses() throws -> Set<IPAddress>
     /// Of the device that the default route leaves by; nil without one.
@@ -58,9 +91,9 @@ package protocol HostNetwork: Sendable {
 
     /// Makes the overlay device as it has to be, or makes it so; up. Idempotent. Its index.
     func makeOverlay(_ wanted: OverlayRequest) throws -> UInt32
-    /// The routes to other nodes' pods that Skein has made.
+    /// The routes to other nodes' pods, and to nobody, that Skein has made.
     func nodeRoutes() throws -> Set<NodeRoute>
-    /// In the place of whatever route there was to the destination.
+    /// One by a device comes in the place of whatever route there was to the destination, one to nobody behind all of them.
     func addNodeRoute(_ route: NodeRoute) throws
     /// One that is not there is no error.
     func removeNodeRoute(_ route: NodeRoute) throws
@@ -73,12 +106,16 @@ package protocol HostNetwork: Sendable {
     func changes() throws -> AsyncStream<HostChange>
 }
 
-/// What happened to the host's network. Pods' and the overlay's own routes and neighbours are not reported.
+/// What happened to the host's network. Routes that come to pods' links or the overlay are not reported.
 package enum HostChange: Hashable, Sendable {
     /// An address came or went.
     case addresses
     /// A route or a neighbour changed: where flows leave for may be another place now.
     case routes
+    /// A pod's link was down and is up again, or has lost a route.
+    case podLink(index: UInt32)
+    /// The overlay device is another than it was, or has lost a route.
+    case overlay
     /// A device is gone.
     case linkRemoved(index: UInt32)
     /// Changes were missed: everything is to be looked at again.

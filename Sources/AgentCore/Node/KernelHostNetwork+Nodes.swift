@@ -52,18 +52,14 @@ extension KernelHostNetwork {
 
     package func nodeRoutes() throws -> Set<NodeRoute> {
         var socket = try NetlinkSocket()
-        let routes = try socket.routes().filter { $0.protocol == Self.routeProtocol && $0.kind == .unicast }
-        return Set(
-            routes.map {
-                NodeRoute(
-                    destination: $0.destination, link: UInt32(bitPattern: $0.link ?? 0), gateway: $0.gateway,
-                    source: $0.source)
-            })
+        return Set(try socket.routes().filter { $0.protocol == Self.routeProtocol }.compactMap { NodeRoute($0) })
     }
 
     package func addNodeRoute(_ route: NodeRoute) throws {
         var socket = try NetlinkSocket()
-        try socket.perform(.replaceRoute(Route(route, protocol: Self.routeProtocol)))
+        let wanted = Route(route, protocol: Self.routeProtocol)
+        guard route.link != nil else { return _ = try socket.perform(.addRoute(wanted).tolerating(.exists)) }
+        try socket.perform(.replaceRoute(wanted))
     }
 
     package func removeNodeRoute(_ route: NodeRoute) throws {
@@ -87,10 +83,32 @@ extension KernelHostNetwork {
     }
 }
 
+extension NodeRoute {
+    /// nil for a kind that Skein doesn't make.
+    fileprivate init?(_ route: Route) {
+        switch route.kind {
+        case .unicast:
+            self.init(
+                destination: route.destination, link: UInt32(bitPattern: route.link ?? 0), gateway: route.gateway,
+                source: route.source)
+        // IPv6's has the loopback device.
+        case .unreachable: self.init(toNobody: route.destination)
+        default: return nil
+        }
+    }
+}
+
 extension Route {
+    /// Of a route to nobody: behind every other one to the same destination, such as that of a network that a device is on.
+    private static let lastMetric: UInt32 = 0xff00_0000
+
     fileprivate init(_ route: NodeRoute, protocol: UInt8) {
+        guard let link = route.link else {
+            self.init(route.destination, kind: .unreachable, metric: Self.lastMetric, protocol: `protocol`)
+            return
+        }
         self.init(
-            route.destination, link: Int32(bitPattern: route.link), gateway: route.gateway, source: route.source,
+            route.destination, link: Int32(bitPattern: link), gateway: route.gateway, source: route.source,
             protocol: `protocol`)
     }
 }

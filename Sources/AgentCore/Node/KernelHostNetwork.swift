@@ -28,6 +28,13 @@ package struct KernelHostNetwork: HostNetwork {
         _ = try rcu.run { try socket.deleteLink(.name(name)) }
     }
 
+    package func deleteLink(index: UInt32, having mac: MACAddress) throws {
+        var socket = try NetlinkSocket()
+        let index = Int32(bitPattern: index)
+        guard try socket.link(.index(index))?.mac == mac else { return }
+        _ = try rcu.run { try socket.deleteLink(.index(index)) }
+    }
+
     package func addresses() throws -> Set<IPAddress> {
         var socket = try NetlinkSocket()
         let podLinks = Set(try socket.links().filter { HostLink($0).isPodLink }.map(\.index))
@@ -95,51 +102,5 @@ extension NetlinkSocket {
 extension HostLink {
     init(_ link: Link) {
         self.init(name: link.name, index: UInt32(bitPattern: link.index), isUp: link.isUp)
-    }
-}
-
-/// Picks from all that happens in a network namespace what concerns the agent.
-struct HostChangeFilter {
-    /// What of a device decides about routes over it.
-    private struct Traits: Equatable {
-        /// A pod's, or the one for tunnels: what happens to them is Skein's own doing.
-        let isOurs: Bool
-        let isUp: Bool
-        let isRunning: Bool
-        let mtu: UInt32
-
-        init(_ link: Link) {
-            isOurs = HostLink(link).isPodLink || link.name == OverlayRequest.defaultName
-            isUp = link.isUp
-            isRunning = link.isRunning
-            mtu = link.mtu
-        }
-    }
-
-    private var links: [Int32: Traits]
-
-    init(links: [Link]) {
-        self.links = Dictionary(links.map { ($0.index, Traits($0)) }) { $1 }
-    }
-
-    mutating func change(for notification: NetlinkNotification) -> HostChange? {
-        switch notification {
-        case .link(let link):
-            let traits = Traits(link)
-            let old = links.updateValue(traits, forKey: link.index)
-            // IPv4 routes over a device that goes down vanish without a word of their own.
-            return traits.isOurs || old == traits ? nil : .routes
-        case .linkRemoved(let link):
-            links[link.index] = nil
-            return .linkRemoved(index: UInt32(bitPattern: link.index))
-        case .address(let address), .addressRemoved(let address):
-            return links[address.link]?.isOurs == true ? nil : .addresses
-        case .route(let route), .routeRemoved(let route):
-            return route.link.map { links[$0]?.isOurs == true } == true ? nil : .routes
-        case .neighbour, .neighbourRemoved:
-            return nil
-        case .overflow:
-            return .lost
-        }
     }
 }

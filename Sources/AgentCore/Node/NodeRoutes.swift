@@ -10,11 +10,11 @@ package enum Routing: Hashable, Sendable {
     case native
 }
 
-/// A route of the host to another node's pods.
+/// A route of the host to another node's pods, or one that says of addresses that nobody has them.
 package struct NodeRoute: Hashable, Sendable {
     package var destination: Prefix
-    /// Index of the device to leave by.
-    package var link: UInt32
+    /// Index of the device to leave by; nil: packets are answered as unreachable.
+    package var link: UInt32?
     /// nil: whoever is behind the device takes it.
     package var gateway: IPAddress?
     /// For packets of the node's own processes.
@@ -25,6 +25,10 @@ package struct NodeRoute: Hashable, Sendable {
         self.link = link
         self.gateway = gateway
         self.source = source
+    }
+
+    package init(toNobody destination: Prefix) {
+        self.destination = destination
     }
 }
 

@@ -18,7 +18,7 @@ extension Agent {
         takePodRanges()
         settleIdentities()
         defer { bell.ring() }
-        guard datapath != nil else { return }
+        guard hasStarted else { return }
         if conditions[.policy] == nil { applyPolicyOrNote() } else { rebuild() }
         settleNodes()
         tellCluster()
@@ -66,7 +66,7 @@ extension Agent {
 
     /// `applyPolicy()` for callers whose own work does not depend on it. A kernel that has fallen behind is filled anew.
     func applyPolicyOrNote() {
-        guard datapath != nil else { return }
+        guard hasStarted else { return }
         if conditions[.policy] == nil {
             do { return try applyPolicy() } catch {}
         }
@@ -82,7 +82,7 @@ extension Agent {
     /// Fills a fresh set of maps with all that is wanted and moves every endpoint over to it, as a restart does. When
     /// that fails, too, the old set stays in force. Not more than once a second, as it is long work.
     package func rebuild() {
-        guard datapath != nil, clock.milliseconds() - lastRebuild >= 1_000 else { return }
+        guard hasStarted, clock.milliseconds() - lastRebuild >= 1_000 else { return }
         do {
             try load()
             note(.policy, nil)
@@ -92,7 +92,7 @@ extension Agent {
         }
     }
 
-    private func fellBehind(_ error: any Error) {
+    func fellBehind(_ error: any Error) {
         let problem = "the kernel keeps the last policy that fitted: \(error)"
         note(.policy, problem)
         tellPolicies(problem)
@@ -142,7 +142,7 @@ extension Agent {
         case let error as AddressPoolError:
             APIError(code: APIError.Code.exhausted, message: "\(what): \(error)", retryable: true)
         case let error as DatapathError:
-            if case .mapFull = error {
+            if error.isMapFull {
                 APIError(code: APIError.Code.exhausted, message: "\(what): \(error)", retryable: true)
             } else {
                 APIError(code: APIError.Code.kernel, message: "\(what): \(error)", retryable: true)

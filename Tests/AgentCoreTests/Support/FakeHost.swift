@@ -20,10 +20,16 @@ final class FakeHost: HostNetwork {
         var routeRefusals = 0
         var overlay: OverlayRequest?
         var routes: Set<NodeRoute> = []
+        var routesByDevices: Set<NodeRoute> { routes.filter { $0.link != nil } }
         /// Devices behind which addresses are.
         var neighbours: [IPAddress: UInt32] = [:]
         var linkMTUs: [IPAddress: UInt32] = [:]
         var uplinks: [NodeNAT.Uplink] = []
+        /// What pods' links were compared with, call by call.
+        var podLinks: [Set<PodLink>] = []
+        var podLinkRefusals = 0
+        /// MAC addresses of devices that have one.
+        var macs: [UInt32: MACAddress] = [:]
     }
 
     struct Refusal: Error {}
@@ -60,6 +66,24 @@ final class FakeHost: HostNetwork {
         try state.withLock { state in
             if state.refusesDeletion { throw Refusal() }
             if state.links.removeValue(forKey: name) != nil { state.deleted.append(name) }
+        }
+    }
+
+    func deleteLink(index: UInt32, having mac: MACAddress) throws {
+        update { state in
+            guard state.macs[index] == mac, let name = state.links.first(where: { $1.index == index })?.key else {
+                return
+            }
+            state.links[name] = nil
+            state.deleted.append(name)
+        }
+    }
+
+    func restorePodLinks(_ wanted: [PodLink]) throws -> PodLinkRepair {
+        try state.withLock { state in
+            try Self.refuse(&state.podLinkRefusals)
+            state.podLinks.append(Set(wanted))
+            return PodLinkRepair()
         }
     }
 

@@ -29,6 +29,8 @@ final class FakeKernel: Sendable {
         var calls: [Call] = []
         /// How many times a step is still to fail; negative: always.
         var failures: [Step: Int] = [:]
+        /// What a step that fails says.
+        var refusal = FakeKernel.mapFull
         /// What each datapath has filled, by its number, and which of them packets see.
         var sets: [Int: TableState] = [:]
         var live = 0
@@ -71,7 +73,7 @@ final class FakeKernel: Sendable {
             }
             return body(&state)
         }
-        guard let result else { throw FakeKernel.mapFull }
+        guard let result else { throw snapshot.refusal }
         return result
     }
 
