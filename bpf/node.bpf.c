@@ -177,15 +177,20 @@ static __always_inline int deliver_in(struct __sk_buff *skb, const struct packet
 static __always_inline int handle_in(struct __sk_buff *skb, struct packet *p)
 {
 	struct dp_addr addr __attribute__((aligned(8)));
+	const struct pod_entry *to;
 	__u8 next;
 	bool pod;
 	int ret;
 
 	if (!outer_addr(skb, false, &addr, &next))
 		return ON;
-	pod = is_own_pod(&addr);
-	if (!pod && inside(skb, false))
-		return ON;
+	to = bpf_map_lookup_elem(&pods, &addr);
+	pod = to && to->endpoint;
+	if (!pod) {
+		mark_stray(skb, next, to && to->flags & DP_POD_HOST);
+		if (inside(skb, false))
+			return ON;
+	}
 	/* What the parser refuses, and a fragment that nothing is known of, is the stack's to judge. */
 	if (parse_packet(skb) < 0)
 		return ON;

@@ -47,7 +47,7 @@ extension NetnsTests {
                     let report = untouched.stop()
                     #expect(report.lost == 0)
                     #expect(report.error == nil)
-                    if kind == .tcp(80) { #expect(untouched.retransmissions == 0) }
+                    if kind == .tcp(80) { #expect(untouched.lostSegments == 0) }
                 }
             }
         }

@@ -70,7 +70,7 @@ private final class Scene {
             #expect(report.lost == 0, "connection \(index)", sourceLocation: sourceLocation)
             #expect(report.error == nil, "connection \(index)", sourceLocation: sourceLocation)
             if index < 3 {
-                #expect(one.retransmissions == 0, "connection \(index)", sourceLocation: sourceLocation)
+                #expect(one.lostSegments == 0, "connection \(index)", sourceLocation: sourceLocation)
             }
         }
     }

@@ -68,12 +68,15 @@ package final class EchoConnection: Sendable {
 
     package var localPort: UInt16 { socket.localPort }
 
-    /// Segments that TCP had to send again.
-    package var retransmissions: UInt32 {
-        var info = tcp_info()
-        var length = socklen_t(MemoryLayout<tcp_info>.size)
+    /// Segments that TCP had to send again. Those that it sent again in vain, because others had overtaken them on another
+    /// processor, are left out as soon as the receiver says so (RFC 2883).
+    package var lostSegments: UInt32 {
+        // struct tcp_info of linux/tcp.h, of which the C library has the beginning only.
+        var info = [UInt32](repeating: 0, count: 64)
+        var length = socklen_t(info.count * MemoryLayout<UInt32>.size)
         unsafe getsockopt(socket.raw, Int32(IPPROTO_TCP), TCP_INFO, &info, &length)
-        return info.tcpi_total_retrans
+        let sentAgain = info[25], duplicates = info[54]
+        return sentAgain - min(sentAgain, duplicates)
     }
 }
 
@@ -147,7 +150,7 @@ package final class Traffic: Sendable {
         return report
     }
 
-    package var retransmissions: UInt32 { connection.retransmissions }
+    package var lostSegments: UInt32 { connection.lostSegments }
     package var lateAnswers: Int { connection.lateAnswers }
 
     deinit { shared.isStopping.withLock { $0 = true } }

@@ -16,6 +16,9 @@
  */
 #define TUNNEL_MARK 0x534b0000
 
+/* What a device to the outside received that no node sends, and that is not to be taken out of a tunnel. */
+#define STRAY_MARK 0x534b0001
+
 /* Up to its end before Linux 6.0: that size every kernel knows. */
 #define TUNNEL_KEY_SIZE (offsetof(struct bpf_tunnel_key, tunnel_label) + sizeof(__u32))
 
@@ -78,6 +81,59 @@ static __always_inline bool tunnel_of(struct __sk_buff *skb, __u32 *identity, st
 	return true;
 }
 
+/* The tunnel that a packet came out of, unless it was led into it. */
+static __always_inline bool tunnel_came_by(struct __sk_buff *skb, __u32 *identity, struct dp_addr *outer)
+{
+	return likely((skb->mark & STRAY_MARK) != STRAY_MARK) && tunnel_of(skb, identity, outer);
+}
+
+/*
+ * Marks what looks like a tunnel's and is for another port or address than
+ * tunnels are: a service may have this node's tunnel port for an endpoint, and
+ * what comes to it from a pod elsewhere has its node's address by then, which
+ * we believe. The mark stays when the stack translates the packet and takes it
+ * apart. Of a datagram in fragments the first one's counts (inet_frag_reasm_prepare).
+ *
+ * `next`: as the network header says; `own`: it is for an address of this node.
+ */
+static __always_inline void mark_stray(struct __sk_buff *skb, __u8 next, bool own)
+{
+	const bool v4 = skb->protocol == bpf_htons(ETH_P_IP);
+	__u32 offset = ETH_HLEN + sizeof(struct ipv6hdr);
+	struct {
+		__be16 source;
+		__be16 dest;
+		__be32 length_and_sum;
+		__be32 vxlan; /* RFC 7348, 5: of its flags only the one for a VNI is set */
+	} head;
+	__be16 fragment = 0;
+	__u8 length;
+
+	if (!cfg.overlay_ifindex || v4 == !!cfg.tunnel_ipv6)
+		return;
+	if (v4) {
+		if (next != IPPROTO_UDP || bpf_skb_load_bytes(skb, ETH_HLEN, &length, sizeof(length)) ||
+		    bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, frag_off), &fragment, sizeof(fragment)) ||
+		    fragment & bpf_htons(0x1fff))
+			return;
+		offset = ETH_HLEN + (length & 0xf) * 4;
+	} else if (next != IPPROTO_UDP) {
+		/* No node's has extension headers; what they hide need not be known. */
+		if (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_FRAGMENT ||
+		    next == IPPROTO_AH || next == IPPROTO_DSTOPTS)
+			skb->mark |= STRAY_MARK;
+		return;
+	}
+	if (bpf_skb_load_bytes(skb, offset, &head, sizeof(head))) {
+		/* A first fragment that doesn't show what it is. */
+		if (fragment & bpf_htons(0x2000))
+			skb->mark |= STRAY_MARK;
+		return;
+	}
+	if (head.vxlan == bpf_htonl(0x08000000) && !(own && head.dest == cfg.tunnel_port))
+		skb->mark |= STRAY_MARK;
+}
+
 /* Whether a packet came out of a tunnel from that node: to the tunnels' port anybody may send. */
 static __always_inline bool came_from(struct __sk_buff *skb, __u32 node)
 {
@@ -86,7 +142,7 @@ static __always_inline bool came_from(struct __sk_buff *skb, __u32 node)
 	const struct pod_entry *sender;
 	__u32 identity;
 
-	if (!entry || !tunnel_of(skb, &identity, &outer))
+	if (!entry || !tunnel_came_by(skb, &identity, &outer))
 		return false;
 	if (likely(!addr_compare(&outer, &entry->addr)))
 		return true;
@@ -138,7 +194,7 @@ static __always_inline int sender_from_tunnel(struct __sk_buff *skb, const struc
 	const struct pod_entry *node;
 	__u32 identity;
 
-	if (!tunnel_of(skb, &identity, &outer))
+	if (!tunnel_came_by(skb, &identity, &outer))
 		return -DP_DROP_UNKNOWN_SENDER;
 	node = bpf_map_lookup_elem(&pods, &outer);
 	if (!node || !(node->flags & DP_POD_REMOTE_NODE) || !node->node)

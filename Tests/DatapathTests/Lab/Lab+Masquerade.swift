@@ -13,6 +13,8 @@ struct NodeOutcome {
     /// Nil: not dropped, or not exactly one drop was counted.
     let reason: UInt8?
     let bytes: [UInt8]
+    /// What the packet is marked with afterwards.
+    let mark: UInt32
 
     /// On to the next program and the stack.
     var passes: Bool { verdict == -1 }
@@ -136,7 +138,8 @@ extension Lab {
             gsoSegments: gsoSize == 0 ? 0 : UInt32(frame.count) / gsoSize + 1)
         let result = try program.testRun(frame, context: context, sumsPacket: Self.canSumPackets && gsoSize == 0)
         let reason = result.verdict == 2 ? try takeDrop(fromPod: out) : nil
-        return NodeOutcome(verdict: result.verdict, reason: reason, bytes: result.packet)
+        return NodeOutcome(
+            verdict: result.verdict, reason: reason, bytes: result.packet, mark: result.context?.mark ?? 0)
     }
 
     func mappings() throws -> [(key: nat_key, value: nat_entry)] { try masquerading().mappings.entries() }

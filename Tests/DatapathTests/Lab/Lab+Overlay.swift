@@ -166,8 +166,10 @@ extension Lab {
     /// Runs the program for what comes out of a tunnel.
     ///
     /// - Parameter node: whose address the outer packet comes from; nil: node 1's.
-    func receive(_ packet: Packet, from node: IPAddress? = nil, identity: UInt32) throws -> Outcome {
-        let context = SkbContext(ifindex: Self.tunnelLink, ingressIfindex: Self.tunnelLink)
+    func receive(
+        _ packet: Packet, from node: IPAddress? = nil, identity: UInt32, mark: UInt32 = 0
+    ) throws -> Outcome {
+        let context = SkbContext(ifindex: Self.tunnelLink, ingressIfindex: Self.tunnelLink, mark: mark)
         let run = try #require(tunnel).run(
             packet.bytes, from: node ?? Peers.node.address(underlay), identity, .fromOverlay, context: context)
         return try outcome(run, fromPod: false)
