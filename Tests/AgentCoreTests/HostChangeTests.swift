@@ -148,6 +148,17 @@ struct HostChangeTests {
         #expect(host.snapshot.routes == routes)
     }
 
+    @Test func `a range that was another node's does not lead there any more, nor one that was this node's to nobody`()
+        async throws
+    {
+        let own = try #require(Prefix("10.1.0.0/24")), other = try #require(Prefix("10.2.0.0/24"))
+        host.update { $0.routes = [NodeRoute(destination: own, link: 7), NodeRoute(toNobody: other)] }
+        _ = try await agent()
+        let routes = host.snapshot.routes
+        #expect(routes.filter { $0.destination == own } == [NodeRoute(toNobody: own)])
+        #expect(routes.filter { $0.destination == other }.map { $0.link == nil } == [false])
+    }
+
     @Test func `addresses that no pod has are nobody's, but those of a network that a device is on`() async throws {
         let own = try #require(Prefix("10.1.0.0/24"))
         _ = try await agent()

@@ -114,6 +114,9 @@ extension Agent {
 }
 
 extension NodeRoute {
-    /// The kernel keeps one route to a destination: adding this one takes the other's place.
-    fileprivate func replaces(_ other: NodeRoute) -> Bool { destination == other.destination }
+    /// The kernel keeps one route by a device to a destination: adding this one takes the other's place. One to nobody
+    /// stands beside it.
+    fileprivate func replaces(_ other: NodeRoute) -> Bool {
+        destination == other.destination && link != nil && other.link != nil
+    }
 }

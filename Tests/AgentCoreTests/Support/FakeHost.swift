@@ -115,7 +115,10 @@ final class FakeHost: HostNetwork {
     func addNodeRoute(_ route: NodeRoute) throws {
         try state.withLock { state in
             try Self.refuse(&state.routeRefusals)
-            state.routes = state.routes.filter { $0.destination != route.destination }
+            // One to nobody has a metric of its own.
+            state.routes = state.routes.filter {
+                $0.destination != route.destination || ($0.link == nil) != (route.link == nil)
+            }
             state.routes.insert(route)
         }
     }
