@@ -98,11 +98,17 @@ struct ReflectorSession<Object: KubeObject> {
             log("the watch failed", error.status)
             end = error.status.isGone ? .gone : .failed
         } catch let error as KubeError {
-            log("the watch ended", error)
             switch error.cause {
             case .status(let status) where status.isGone: end = .gone
             case .timedOut: end = .stalled
             default: end = .failed
+            }
+            if end == .stalled {
+                // Of a kind of which nothing ever changed a server sends no bookmarks either. When it is the server that is
+                // silent, the next try tells.
+                reflector.logger.debug("a quiet watch is begun anew", metadata: ["kube.error": "\(error)"])
+            } else {
+                log("the watch ended", error)
             }
         }
         return machine.watchEnded(end, isBrief: start.duration(to: .now) < reflector.settings.brief)
