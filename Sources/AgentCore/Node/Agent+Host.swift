@@ -22,7 +22,7 @@ extension Agent {
                 }
             } else {
                 if let index = overlay?.ifindex, changes.contains(.linkRemoved(index: index)) { try remakeOverlay() }
-                for case .linkRemoved(let index) in changes {
+                for case .linkRemoved(let index, _) in changes {
                     for record in endpointTable.all where record.ifindex == index { markGone(record) }
                 }
                 restorePodLinks(Set(changes.compactMap { if case .podLink(let index) = $0 { index } else { nil } }))
@@ -39,8 +39,10 @@ extension Agent {
                 try datapath?.judgeAgain()
                 syncNodeRoutes()
             }
-            try updateMTU()
-            applyMasquerade()
+            if !changes.allSatisfy(\.isOfPods) {
+                try updateMTU()
+                applyMasquerade()
+            }
             note(.host, nil)
         } catch {
             note(.host, "the host's network can't be read: \(error)")

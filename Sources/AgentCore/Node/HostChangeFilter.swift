@@ -32,9 +32,10 @@ struct HostChangeFilter {
         switch notification {
         case .link(let link): return change(of: link)
         case .linkRemoved(let link):
+            let isPod = role(of: link.index) == .pod
             links[link.index] = nil
             downed.remove(link.index)
-            return .linkRemoved(index: UInt32(bitPattern: link.index))
+            return .linkRemoved(index: UInt32(bitPattern: link.index), isPod: isPod)
         case .address(let address), .addressRemoved(let address):
             return role(of: address.link) == .other ? .addresses : nil
         case .route(let route): return role(of: route.link) == .other ? .routes : nil

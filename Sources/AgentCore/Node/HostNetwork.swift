@@ -116,8 +116,16 @@ package enum HostChange: Hashable, Sendable {
     case podLink(index: UInt32)
     /// The overlay device is another than it was, or has lost a route.
     case overlay
-    /// A device is gone.
-    case linkRemoved(index: UInt32)
+    /// A device is gone; `isPod`: the host's side of a pod's link.
+    case linkRemoved(index: UInt32, isPod: Bool = false)
     /// Changes were missed: everything is to be looked at again.
     case lost
+
+    /// Whether only pods can have to do with it: there are many such changes while pods come and go.
+    var isOfPods: Bool {
+        switch self {
+        case .podLink, .linkRemoved(_, isPod: true): true
+        default: false
+        }
+    }
 }
