@@ -25,8 +25,9 @@ package struct ExpeditedRCU: Sendable {
     private static let control = "/sys/kernel/rcu_expedited"
     private let marker: String?
 
-    /// - Parameter marker: a file that exists while the switch was turned on here, so that `recover` can turn it off after
-    ///   a crash; nil never turns it on.
+    /// - Parameter marker: a file that says whether the switch was turned on here, so that `recover` can turn it off after
+    ///   a crash. It stays, and is written in place: making and removing one each time took longer than the hurry saves.
+    ///   A machine's crash, which might lose what was written, sets the switch back itself. Nil never turns it on.
     package init(marker: String?) { self.marker = marker }
 
     /// Whether this kernel has the switch and this process may turn it.
@@ -41,18 +42,20 @@ package struct ExpeditedRCU: Sendable {
 
     /// Turns the switch off if a process that was killed left it on.
     package func recover() {
-        guard let marker, unsafe access(marker, F_OK) == 0 else { return }
+        guard let marker, let bytes = try? AtomicFile.readIfThere(marker), bytes.first != Self.off else { return }
         turnOff()
     }
 
+    private static let on = UInt8(ascii: "1"), off = UInt8(ascii: "0")
+
     private func turnOn() -> Bool {
-        guard let marker, let now = try? read(), now == "0" else { return false }
+        guard let marker, let now = try? read(), now == Self.off else { return false }
         do {
-            try AtomicFile.write(Array("on\n".utf8), to: marker)
-            try write("1")
+            try mark(marker, Self.on)
+            try write(Self.on)
             return true
         } catch {
-            try? AtomicFile.remove(marker)
+            try? mark(marker, Self.off)
             return false
         }
     }
@@ -60,19 +63,22 @@ package struct ExpeditedRCU: Sendable {
     private func turnOff() {
         guard let marker else { return }
         do {
-            try write("0")
-            try AtomicFile.remove(marker)
+            try write(Self.off)
+            try mark(marker, Self.off)
         } catch {
-            // The marker stays: the next start tries again.
+            // The marker still says on: the next start tries again.
         }
     }
 
-    private func read() throws(SystemError) -> String {
-        let text = String(decoding: try OwnedFD.open(Self.control, O_RDONLY).readAll(limit: 64), as: UTF8.self)
-        return String(text.prefix { $0 != "\n" })
+    private func mark(_ marker: String, _ state: UInt8) throws(SystemError) {
+        try OwnedFD.open(marker, O_WRONLY | O_CREAT, mode: 0o600).writeAll([state], marker)
     }
 
-    private func write(_ value: String) throws(SystemError) {
-        try OwnedFD.open(Self.control, O_WRONLY).writeAll(Array(value.utf8))
+    private func read() throws(SystemError) -> UInt8? {
+        try OwnedFD.open(Self.control, O_RDONLY).readAll(limit: 64).first
+    }
+
+    private func write(_ state: UInt8) throws(SystemError) {
+        try OwnedFD.open(Self.control, O_WRONLY).writeAll([state])
     }
 }

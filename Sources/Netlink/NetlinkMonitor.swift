@@ -88,33 +88,50 @@ package final class NetlinkMonitor: Sendable {
         control.stop()
     }
 
+    /// How long changes gather after the first one: what makes or removes a pod's device is told in a dozen messages, and
+    /// waking the consumer for each would cost more than all of its work.
+    private static let gathering = useconds_t(2_000)
+
     private static func loop(_ control: borrowing Control, _ yield: (NetlinkNotification) -> Void) {
         var buffer = [UInt8](repeating: 0, count: 32768)
         while !control.isStopped {
-            let raw = control.socket.raw
             do {
-                _ = try waitForInput([raw, control.wakeUp.fd])
+                _ = try waitForInput([control.socket.raw, control.wakeUp.fd])
                 if control.isStopped { return }
-                let count = try checking("receive", "netlink") {
-                    unsafe buffer.withUnsafeMutableBytes {
-                        unsafe clinux_netlink_receive(raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT))
-                    }
-                }
-                guard count <= buffer.count else {
-                    buffer = [UInt8](repeating: 0, count: Int(count))
-                    yield(.overflow)
-                    continue
-                }
-                for message in try NetlinkMessage.split(Array(buffer[..<Int(count)])[...]) {
-                    if let notification = NetlinkNotification.reading(message) { yield(notification) }
-                }
-            } catch  where error.errno == .again {
-                continue
+                usleep(gathering)
+                while try receive(from: control.socket.raw, into: &buffer, yield) {}
             } catch {
                 // ENOBUFS, or a datagram that can't be read: either way something is missing.
                 yield(.overflow)
             }
         }
+    }
+
+    /// Takes one datagram. False if there is none.
+    private static func receive(
+        from socket: Int32, into buffer: inout [UInt8], _ yield: (NetlinkNotification) -> Void
+    ) throws(SystemError) -> Bool {
+        let count: Int
+        do throws(SystemError) {
+            count = Int(
+                try checking("receive", "netlink") {
+                    unsafe buffer.withUnsafeMutableBytes {
+                        unsafe clinux_netlink_receive(socket, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT))
+                    }
+                })
+        } catch {
+            guard error.errno == .again else { throw error }
+            return false
+        }
+        guard count <= buffer.count else {
+            buffer = [UInt8](repeating: 0, count: count)
+            yield(.overflow)
+            return true
+        }
+        for message in try NetlinkMessage.split(Array(buffer[..<count])[...]) {
+            if let notification = NetlinkNotification.reading(message) { yield(notification) }
+        }
+        return true
     }
 
     private final class Control: Sendable {

@@ -11,28 +11,37 @@ struct ExpeditedRCUTests {
         return String(decoding: bytes.prefix { $0 != 10 }, as: UTF8.self)
     }
 
+    /// What a marker says; nil if there is none.
+    private func state(of marker: String) throws -> String? {
+        try AtomicFile.readIfThere(marker).map { String(decoding: $0, as: UTF8.self) }
+    }
+
     @Test func `the switch is on during the work, and a marker tells of it`() throws {
         let folder = try TemporaryDirectory()
         let marker = folder.path + "/marker"
         let rcu = ExpeditedRCU(marker: marker)
         var seen: [String] = []
         // Somebody else may have had it on before, or turn it off in the middle; not every time.
-        for _ in 0..<1_000 where seen.last != "1 marked" {
-            seen.append(
-                try rcu.run { () throws in
-                    try control() + (unsafe access(marker, F_OK) == 0 ? " marked" : "")
-                })
-            #expect(unsafe access(marker, F_OK) != 0)
+        for _ in 0..<1_000 where seen.last != "1 marked 1" {
+            seen.append(try rcu.run { () throws in try control() + " marked " + (state(of: marker) ?? "never") })
+            #expect(try state(of: marker) != "1")
         }
-        #expect(seen.last == "1 marked")
+        #expect(seen.last == "1 marked 1")
     }
 
-    @Test func `what a killed process left on is turned off`() throws {
+    @Test(arguments: [("1", "0"), ("on\n", "0n\n"), ("0", "0")])
+    func `what a killed process left on is turned off`(left: String, after: String) throws {
         let folder = try TemporaryDirectory()
         let marker = folder.path + "/marker"
-        try AtomicFile.write(Array("on\n".utf8), to: marker)
+        try AtomicFile.write(Array(left.utf8), to: marker)
         ExpeditedRCU(marker: marker).recover()
-        #expect(unsafe access(marker, F_OK) != 0)
+        #expect(try state(of: marker) == after)
+    }
+
+    @Test func `where nothing was turned on there is nothing to turn off`() throws {
+        let folder = try TemporaryDirectory()
+        ExpeditedRCU(marker: folder.path + "/marker").recover()
+        #expect(try state(of: folder.path + "/marker") == nil)
     }
 
     @Test func `the work's error comes through and the switch goes back`() throws {
@@ -41,7 +50,7 @@ struct ExpeditedRCUTests {
         #expect(throws: SystemError.self) {
             try ExpeditedRCU(marker: marker).run { throw SystemError("test", .invalid) }
         }
-        #expect(unsafe access(marker, F_OK) != 0)
+        #expect(try state(of: marker) != "1")
     }
 
     @Test func `without a marker the work is done all the same`() throws {

@@ -26,31 +26,39 @@ struct APIContext: RequestContext {
 
 /// A reply with a JSON body.
 func jsonResponse(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
-    let data = try JSONText.encode(value)
-    return Response(
-        status: status, headers: [.contentType: "application/json", .contentLength: "\(data.count)"],
-        body: ResponseBody(byteBuffer: ByteBuffer(bytes: data)))
+    jsonResponse(ByteBuffer(bytes: try JSONText.encode(value)), status: status)
+}
+
+/// `jsonResponse` for what the plugin waits for: Codable would take longer than all the rest of answering it.
+func jsonResponse(_ value: JSONValue) -> Response {
+    jsonResponse(ByteBuffer(bytes: value.bytes), status: .ok)
+}
+
+private func jsonResponse(_ body: ByteBuffer, status: HTTPResponse.Status) -> Response {
+    Response(
+        status: status, headers: [.contentType: "application/json", .contentLength: "\(body.readableBytes)"],
+        body: ResponseBody(byteBuffer: body))
 }
 
 extension Request {
     /// The JSON body. What is wrong with it is told by field.
     @concurrent
-    func json<Body: Decodable>(_ type: Body.Type, _ context: APIContext) async throws -> Body {
+    func json<Body: JSONConvertible>(_ type: Body.Type, _ context: APIContext) async throws -> Body {
         try decode(type, try await bytes(upTo: context.maxUploadSize))
     }
 
     /// `json`; nil if there is no body.
     @concurrent
-    func optionalJSON<Body: Decodable>(_ type: Body.Type, _ context: APIContext) async throws -> Body? {
+    func optionalJSON<Body: JSONConvertible>(_ type: Body.Type, _ context: APIContext) async throws -> Body? {
         let bytes = try await bytes(upTo: context.maxUploadSize)
         return bytes.isEmpty ? nil : try decode(type, bytes)
     }
 
-    private func decode<Body: Decodable>(_ type: Body.Type, _ bytes: [UInt8]) throws -> Body {
-        do {
-            return try JSONDecoder().decode(type, from: Data(bytes))
-        } catch let error as DecodingError {
-            throw APIError(code: APIError.Code.badRequest, message: "the request's body: \(JSONText.describe(error))")
+    private func decode<Body: JSONConvertible>(_ type: Body.Type, _ bytes: [UInt8]) throws(APIError) -> Body {
+        do throws(JSONError) {
+            return try Body(json: try JSONValue(parsing: bytes))
+        } catch {
+            throw APIError(code: APIError.Code.badRequest, message: "the request's body: \(error)")
         }
     }
 }

@@ -9,17 +9,17 @@ struct EndpointRoutes {
     func add(to router: Router<APIContext>) {
         router.post("/v1/endpoints") { request, context in
             let body = try await request.json(AllocateRequest.self, context)
-            return try jsonResponse(try await agent.allocate(body))
+            return jsonResponse(try await agent.allocate(body).json)
         }
         router.post("/v1/endpoints/{container}/{interface}/attach") { request, context in
             let body = try await request.json(AttachRequest.self, context)
             try await agent.attach(try key(context), ifindex: body.hostIfindex, attempt: body.attempt)
-            return try jsonResponse(EmptyReply())
+            return jsonResponse(emptyReply)
         }
         router.post("/v1/endpoints/{container}/{interface}/release") { request, context in
             let body = try await request.json(ReleaseRequest.self, context)
             try await agent.release(try key(context), attempt: body.attempt)
-            return try jsonResponse(EmptyReply())
+            return jsonResponse(emptyReply)
         }
         router.get("/v1/endpoints/{container}/{interface}") { _, context in
             let key = try key(context)
@@ -31,11 +31,11 @@ struct EndpointRoutes {
         router.delete("/v1/endpoints/{container}/{interface}") { request, context in
             let body = try await request.optionalJSON(DeleteRequest.self, context)
             try await agent.delete(try key(context), attempt: body?.attempt)
-            return try jsonResponse(EmptyReply())
+            return jsonResponse(emptyReply)
         }
         router.post("/v1/gc") { request, context in
             let body = try await request.json(GCRequest.self, context)
-            return try jsonResponse(try await agent.collectGarbage(network: body.network, keep: Set(body.keep)))
+            return jsonResponse(try await agent.collectGarbage(network: body.network, keep: Set(body.keep)).json)
         }
         router.get("/v1/endpoints") { _, _ in try jsonResponse(await agent.endpoints()) }
         router.get("/v1/identities") { _, _ in try jsonResponse(await agent.identities()) }
@@ -46,5 +46,5 @@ struct EndpointRoutes {
     }
 }
 
-/// `{}`.
-struct EmptyReply: Codable {}
+/// To whom nothing has to be told.
+let emptyReply = JSONValue.object([:])

@@ -14,7 +14,7 @@ struct StatusRoutes {
                 throw APIError(
                     code: APIError.Code.notReady, message: problems.joined(separator: "; "), retryable: true)
             }
-            return try jsonResponse(EmptyReply())
+            return jsonResponse(emptyReply)
         }
         router.get("/v1/maps") { _, _ in try jsonResponse(try await agent.maps()) }
         router.get("/v1/maps/{name}") { _, context in
