@@ -22,6 +22,8 @@ package struct RunDirectory: Sendable {
     /// What was known last of the cluster.
     package var cluster: String { path + "/cluster" }
     package var lock: String { path + "/agent.lock" }
+    /// Whether the agent has RCU hurrying, see `ExpeditedRCU`.
+    package var rcuMarker: String { path + "/rcu-expedited" }
     package var socket: String { path + "/agent.sock" }
 
     /// Makes the folders where they are missing; for root's eyes only.
@@ -46,7 +48,7 @@ package struct RunDirectory: Sendable {
     package func remove() throws(SystemError) {
         for folder in [deleted, manifests, denyLists, cluster] { try Directory.removeTree(folder) }
         try SystemError.ignoring(.notEmpty) { () throws(SystemError) in try Directory.remove(endpoints) }
-        for file in [pools, socket, lock] { try AtomicFile.remove(file) }
+        for file in [pools, socket, rcuMarker, lock] { try AtomicFile.remove(file) }
         // A container has it as a mount point.
         try SystemError.ignoring(.notEmpty, .busy) { () throws(SystemError) in try Directory.remove(path) }
     }

@@ -78,11 +78,11 @@ package final class LinuxWiring: PodWiring {
                 .addRoute(Route(leg.defaultRoute, link: index, gateway: leg.gateway, isOnLink: true)))
         }
         try withPod { (socket) throws(SystemError) in try socket.perform(requests) }
+        try settle { () throws(SystemError) in try Self.setHostSysctls(plan) }
     }
 
     package func bringUpHost(_ plan: WiringPlan) throws(WiringError) {
         let index = hostIndex
-        try settle { () throws(SystemError) in try Self.setHostSysctls(plan) }
         // A link-local address would bring duplicate address detection and multicast reports into the pod's link.
         let quiet = NetlinkRequest.setLink(.index(index), LinkChange(generatesIPv6Address: false))
         var requests = [

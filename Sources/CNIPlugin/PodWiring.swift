@@ -18,10 +18,11 @@ package protocol PodWiring: AnyObject {
     func createVeth(_ hostInterface: String, peer interface: String) throws(WiringError) -> UInt32
 
     /// MAC address, MTU, addresses, gateways' neighbour entries, default routes and settings of the pod's side; brings it up.
+    /// Also those settings of the host side that can be made while it is down.
     func configurePod(_ plan: WiringPlan) throws(WiringError)
 
-    /// MAC address, MTU and settings of the host side, up, then routes and neighbour entries for the pod's addresses. Returns when the pod
-    /// can send.
+    /// MAC address and MTU of the host side, up, then routes and neighbour entries for the pod's addresses. Returns when
+    /// the pod can send.
     func bringUpHost(_ plan: WiringPlan) throws(WiringError)
 
     /// Removes a device of the host, and with it its peer. One that is not there is no error.

@@ -115,7 +115,7 @@ struct SkeinAgent: AsyncParsableCommand {
         configuration.sizes = maps.sizes
         configuration.eventsPerSecond = events.eventsPerSecond
         configuration.fib = network.hostRouting == .bpf
-        configuration.rcuMarker = network.noRCUExpedited ? nil : paths.runDir + "/rcu-expedited"
+        configuration.rcuMarker = network.noRCUExpedited ? nil : RunDirectory(paths.runDir).rcuMarker
         return configuration
     }
 }

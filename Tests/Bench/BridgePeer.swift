@@ -9,9 +9,10 @@ final class BridgePeer {
     private let directory: TemporaryDirectory
     let node: TestNamespace
 
-    init(plugins: String) throws {
+    /// - Parameter state: where `host-local` keeps its folder.
+    init(plugins: String, state: String = "/tmp") throws {
         self.plugins = plugins
-        directory = try TemporaryDirectory()
+        directory = try TemporaryDirectory(in: state)
         node = try TestNamespace()
     }
 

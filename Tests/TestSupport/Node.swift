@@ -28,11 +28,12 @@ package final class TestNode: Sendable {
     private let state = Mutex(State())
 
     /// The node without an agent.
-    package init() throws {
+    /// - Parameter parent: where its files are.
+    package init(in parent: String = "/tmp") throws {
         TestLeftovers.removeOnce()
         namespace = try TestNamespace()
         world = try World(joining: namespace)
-        directory = try TemporaryDirectory()
+        directory = try TemporaryDirectory(in: parent)
         do {
             try Directory.create(manifests)
             try Directory.create(bpffs)

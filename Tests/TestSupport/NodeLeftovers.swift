@@ -14,19 +14,24 @@ enum TestLeftovers {
             return !isDone
         }
         guard first else { return }
-        for name in (try? Directory.namesIfThere(in: "/tmp")) ?? [] {
-            guard let owner = UniqueName.owner(of: name, prefix: "skein-test-"), !Processes.isAlive(owner) else {
-                continue
-            }
-            endAgent(of: "/tmp/\(name)")
-            _ = unsafe umount2("/tmp/\(name)/bpf", Int32(MNT_DETACH))
-            try? Directory.removeTree("/tmp/\(name)")
-        }
+        for parent in ["/tmp", "/dev/shm"] { removeFolders(in: parent) }
         for name in (try? NetworkNamespace.names()) ?? [] {
             guard let owner = UniqueName.owner(of: name, prefix: TestNamespace.prefix), !Processes.isAlive(owner) else {
                 continue
             }
             try? NetworkNamespace.delete(named: name)
+        }
+    }
+
+    private static func removeFolders(in parent: String) {
+        for name in (try? Directory.namesIfThere(in: parent)) ?? [] {
+            guard let owner = UniqueName.owner(of: name, prefix: "skein-test-"), !Processes.isAlive(owner) else {
+                continue
+            }
+            let folder = "\(parent)/\(name)"
+            endAgent(of: folder)
+            _ = unsafe umount2("\(folder)/bpf", Int32(MNT_DETACH))
+            try? Directory.removeTree(folder)
         }
     }
 

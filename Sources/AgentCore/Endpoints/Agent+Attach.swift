@@ -62,8 +62,8 @@ extension Agent {
     }
 
     /// The plugin may name only the device that was agreed on.
-    private func requireLink(_ record: EndpointRecord, ifindex: UInt32) throws {
-        guard let link = try host.link(named: record.hostInterface), link.index == ifindex else {
+    private func requireLink(_ record: EndpointRecord, ifindex: UInt32) throws(APIError) {
+        guard host.linkIndex(named: record.hostInterface) == ifindex else {
             throw APIError(
                 code: APIError.Code.conflict,
                 message:

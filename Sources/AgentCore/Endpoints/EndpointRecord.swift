@@ -7,7 +7,7 @@ package import NetTypes
 package typealias EndpointKey = AttachmentReference
 
 /// All that the agent remembers of an endpoint, in memory and in its file.
-package struct EndpointRecord: Hashable, Codable, Sendable {
+package struct EndpointRecord: Hashable, Sendable {
     package let number: UInt16
     package let key: EndpointKey
     package var network: String
@@ -81,32 +81,12 @@ package struct EndpointRecord: Hashable, Codable, Sendable {
 }
 
 /// Labels and the number that a cluster has given them.
-package struct EndpointIdentity: Hashable, Codable, Sendable {
+package struct EndpointIdentity: Hashable, Sendable {
     package let number: IdentityNumber
     package let labels: SecurityLabels
 
     package init(number: IdentityNumber, labels: SecurityLabels) {
         self.number = number
         self.labels = labels
-    }
-
-    private enum CodingKeys: String, CodingKey {
-        case number, labels
-    }
-
-    package init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        number = try container.decode(IdentityNumber.self, forKey: .number)
-        guard let labels = SecurityLabels(flat: try container.decode([String: String].self, forKey: .labels)) else {
-            throw DecodingError.dataCorruptedError(
-                forKey: .labels, in: container, debugDescription: "these are no pod's labels")
-        }
-        self.labels = labels
-    }
-
-    package func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(number, forKey: .number)
-        try container.encode(labels.flat, forKey: .labels)
     }
 }

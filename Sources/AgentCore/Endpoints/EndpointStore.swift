@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import AgentAPI
 import AgentIPC
-import FoundationEssentials
 import Kernel
 
 /// Endpoints as files, one each, so that a new agent knows what the last one promised.
@@ -48,7 +46,7 @@ package struct EndpointStore: EndpointStoring {
     }
 
     package func save(_ record: EndpointRecord) throws {
-        try AtomicFile.write(Array(try JSONText.encode(record)), to: path(of: record.key))
+        try AtomicFile.write(record.json.bytes, to: path(of: record.key))
     }
 
     package func remove(_ key: EndpointKey) throws {
@@ -66,11 +64,11 @@ package struct EndpointStore: EndpointStoring {
         for name in try Directory.names(in: directory) {
             let path = "\(directory)/\(name)"
             do {
-                records.append(try JSONDecoder().decode(EndpointRecord.self, from: Data(try AtomicFile.read(path))))
+                records.append(try EndpointRecord(json: try JSONValue(parsing: try AtomicFile.read(path))))
             } catch {
                 unreadable.append(
                     UnreadableEndpoint(
-                        path: path, reason: JSONText.describe(error), key: Tombstone.endpoint(ofFile: name)))
+                        path: path, reason: "\(error)", key: Tombstone.endpoint(ofFile: name)))
             }
         }
         return (records.sorted { $0.number < $1.number }, unreadable)

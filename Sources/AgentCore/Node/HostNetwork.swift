@@ -70,6 +70,8 @@ package protocol HostNetwork: Sendable {
     func links() throws -> [HostLink]
     /// nil when there is none of this name.
     func link(named name: String) throws -> HostLink?
+    /// `link(named:)` for whoever needs the index alone, which is had for much less.
+    func linkIndex(named name: String) -> UInt32?
     /// One that is not there is no error.
     func deleteLink(named name: String) throws
     /// The device of this index, whatever it is called by now, if it still has this MAC address.

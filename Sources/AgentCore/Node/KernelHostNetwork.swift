@@ -21,6 +21,11 @@ package struct KernelHostNetwork: HostNetwork {
         return try socket.link(.name(name)).map { HostLink($0) }
     }
 
+    package func linkIndex(named name: String) -> UInt32? {
+        let index = unsafe if_nametoindex(name)
+        return index == 0 ? nil : index
+    }
+
     package func deleteLink(named name: String) throws {
         var socket = try NetlinkSocket()
         // Asked first, as the switch is not worth a device that is gone already.

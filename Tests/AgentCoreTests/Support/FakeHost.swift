@@ -61,6 +61,7 @@ final class FakeHost: HostNetwork {
 
     func links() throws -> [HostLink] { Array(snapshot.links.values) }
     func link(named name: String) throws -> HostLink? { snapshot.links[name] }
+    func linkIndex(named name: String) -> UInt32? { snapshot.links[name]?.index }
 
     func deleteLink(named name: String) throws {
         try state.withLock { state in
