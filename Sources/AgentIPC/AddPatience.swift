@@ -10,7 +10,7 @@ package enum AddPatience {
     /// made anew, which costs a busy node more than to wait.
     package static var longest: Duration { .seconds(30) }
     /// The plugin's, for addresses. It may have to ask again, when an ADD that was killed is to be taken back first.
-    package static var reserve: Duration { longest * 2 + work }
+    package static var reserve: Duration { longest + longest + work }
     /// The plugin's, for the programs.
     package static var attach: Duration { longest + work }
 

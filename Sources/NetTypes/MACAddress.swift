@@ -11,7 +11,10 @@ package struct MACAddress: Hashable, Sendable {
     }
 
     /// Six bytes in wire order; nil for any other count.
-    package init?(bytes: some Collection<UInt8>) {
+    ///
+    /// Of one type, as is the text below: the plugin, which lives for milliseconds, would spend a twentieth of them on
+    /// finding out at run time what to do with any.
+    package init?(bytes: ArraySlice<UInt8>) {
         guard bytes.count == 6 else { return nil }
         self.init(value: bytes.reduce(0) { $0 << 8 | UInt64($1) })
     }
@@ -33,7 +36,7 @@ package struct MACAddress: Hashable, Sendable {
 
 extension MACAddress: CustomStringConvertible {
     /// Six two-digit hexadecimal numbers with colons between them, either case.
-    package init?(_ text: some StringProtocol) {
+    package init?(_ text: String) {
         var value: UInt64 = 0
         var position = 0
         for byte in text.utf8 {

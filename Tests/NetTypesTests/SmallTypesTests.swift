@@ -14,7 +14,7 @@ import Testing
         let address = try #require(MACAddress(text))
         #expect(address.description == text)
         #expect(MACAddress(text.uppercased()) == address)
-        #expect(MACAddress(bytes: address.bytes) == address)
+        #expect(MACAddress(bytes: address.bytes[...]) == address)
     }
 
     @Test(arguments: [
@@ -27,7 +27,7 @@ import Testing
 
     @Test(arguments: [0, 5, 7])
     func `another count of bytes is refused`(count: Int) {
-        #expect(MACAddress(bytes: [UInt8](repeating: 0, count: count)) == nil)
+        #expect(MACAddress(bytes: [UInt8](repeating: 0, count: count)[...]) == nil)
     }
 }
 
